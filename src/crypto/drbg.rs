@@ -1,0 +1,95 @@
+//! The random generator of one worker: ChaCha20, seeded from the operating system.
+//!
+//! A generator belongs to one thread. It makes no system call between two reseeds, and it is
+//! reseeded at the head of every batch of keys, so that a copy of the process (a fork, a restored
+//! snapshot) can repeat at most the batch in which the copy was taken.
+
+use core::convert::Infallible;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
+use zeroize::Zeroize;
+
+/// A deterministic random bit generator with 256 bits of seed.
+pub struct Drbg(ChaCha20Rng);
+
+/// The operating system refused random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntropyError;
+
+impl core::fmt::Display for EntropyError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the operating system gave no random bytes")
+    }
+}
+
+impl core::error::Error for EntropyError {}
+
+impl Drbg {
+    /// Seeds a generator from the operating system.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] if the operating system has no random bytes to give.
+    pub fn from_system() -> Result<Self, EntropyError> {
+        let mut drbg = Self::from_seed([0; 32]);
+        drbg.reseed()?;
+        Ok(drbg)
+    }
+
+    /// A generator with a known seed: the same output every time, for tests and benchmarks.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        Self(ChaCha20Rng::from_seed(seed))
+    }
+
+    /// Replaces the state by one that depends on the old state and on fresh system entropy.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] if the operating system has no random bytes to give; the state is then
+    /// as before.
+    pub fn reseed(&mut self) -> Result<(), EntropyError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|_| EntropyError)?;
+        let mut carried = [0; 32];
+        self.0.fill_bytes(&mut carried);
+        for (byte, old) in seed.iter_mut().zip(carried) {
+            *byte ^= old;
+        }
+        self.0 = ChaCha20Rng::from_seed(seed);
+        seed.zeroize();
+        carried.zeroize();
+        Ok(())
+    }
+
+    /// Fills `out` with random bytes.
+    pub fn fill(&mut self, out: &mut [u8]) {
+        self.0.fill_bytes(out);
+    }
+}
+
+impl core::fmt::Debug for Drbg {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Drbg(..)")
+    }
+}
+
+impl TryRng for Drbg {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.0.next_u32())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill_bytes(out);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Drbg {}

@@ -1,0 +1,52 @@
+//! `Engine`: whatever makes key pairs of one spec, chosen once per worker.
+
+use core::fmt;
+
+use crate::crypto::drbg::Drbg;
+use crate::crypto::key_pair::KeyPairBatch;
+use crate::spec::KeyPairSpec;
+use crate::sys::features::Backend;
+
+/// Makes key pairs of one spec in batches, on one thread.
+pub trait Engine: Send {
+    /// The instructions it runs on.
+    fn backend(&self) -> Backend;
+
+    /// Adds `rows` fresh key pairs to `batch`.
+    ///
+    /// # Errors
+    ///
+    /// [`GenerateError`] if a finished pair failed its consistency check; `batch` must then be
+    /// cleared.
+    ///
+    /// # Panics
+    ///
+    /// If `batch` is of another spec or has no room for `rows` more.
+    fn generate(
+        &mut self,
+        drbg: &mut Drbg,
+        batch: &mut KeyPairBatch,
+        rows: usize,
+    ) -> Result<(), GenerateError>;
+}
+
+/// A finished key pair failed its consistency check: the machine computes wrongly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GenerateError {
+    /// What was being made.
+    pub spec: KeyPairSpec,
+}
+
+impl fmt::Display for GenerateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {} key pair failed its consistency check", self.spec)
+    }
+}
+
+impl core::error::Error for GenerateError {}
+
+/// The engine for `spec` on `backend`.
+#[must_use]
+pub fn engine(_spec: KeyPairSpec, _backend: Backend) -> Box<dyn Engine> {
+    todo!("portable engines")
+}

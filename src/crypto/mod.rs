@@ -1,0 +1,13 @@
+//! Pure computation: key pairs in, blobs out. Knows no thread, file, clock or socket.
+//!
+//! What enters is a [`Drbg`](drbg::Drbg) and a number of rows; an [`Engine`] fills a
+//! [`KeyPairBatch`] with encoded key pairs, and [`seal`] turns it into a batch of ciphertext
+//! blobs in place.
+
+pub mod drbg;
+pub mod engine;
+pub mod key_pair;
+pub mod seal;
+
+pub use engine::{Engine, GenerateError, engine};
+pub use key_pair::KeyPairBatch;

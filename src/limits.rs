@@ -1,0 +1,64 @@
+//! Every bound of the program, with the relations between them checked at compile time.
+
+use crate::spec::KeyPairSpec;
+
+/// Longest `KeyId` in any form, in characters (KMS service model).
+pub const KEY_ID_CHARS_MAX: usize = 2048;
+
+/// Longest alias name, prefix included, in characters (KMS service model).
+pub const ALIAS_NAME_CHARS_MAX: usize = 256;
+
+/// Longest Region name, in characters (KMS service model).
+pub const REGION_CHARS_MAX: usize = 32;
+
+/// Most aliases one key may have (KMS resource quota).
+pub const ALIASES_PER_KEY_MAX: usize = 50;
+
+/// Most on-demand rotations of one key (KMS service model).
+pub const ROTATIONS_PER_KEY_MAX: usize = 25;
+
+/// Longest description of a key, in characters (KMS service model).
+pub const DESCRIPTION_CHARS_MAX: usize = 8192;
+
+/// Largest encryption context: keys and values together, in bytes.
+///
+/// KMS publishes no limit; 8 KiB is what services that pass contexts on to it allow.
+pub const CONTEXT_BYTES_MAX: usize = 8192;
+
+/// Most pairs of an encryption context.
+pub const CONTEXT_PAIRS_MAX: usize = 256;
+
+/// Longest plaintext of a ciphertext blob, in bytes (KMS service model).
+pub const PLAINTEXT_BYTES_MAX: usize = 4096;
+
+/// Longest ciphertext blob, in bytes (KMS service model).
+pub const CIPHERTEXT_BYTES_MAX: usize = 6144;
+
+/// Most seals under one derived key.
+///
+/// The GCM nonce is a counter, so that the bound is no matter of collisions; it only limits what
+/// one derived key protects.
+pub const SEALS_PER_DERIVED_KEY_MAX: usize = 1 << 16;
+
+/// Bytes of one page; slots start and end on one.
+pub const PAGE_BYTES: usize = 4096;
+
+/// Rows of one slot of the output file, for a spec whose keys are quickly made.
+pub const SLOT_ROWS_FAST: usize = 4096;
+
+/// Rows of one slot of the output file, for RSA, where a slot takes seconds.
+pub const SLOT_ROWS_RSA: usize = 64;
+
+/// Rows of one slot of the output file.
+#[must_use]
+pub const fn slot_rows(spec: KeyPairSpec) -> usize {
+    if spec.rsa_bits().is_some() { SLOT_ROWS_RSA } else { SLOT_ROWS_FAST }
+}
+
+const _: () = {
+    assert!(SLOT_ROWS_FAST <= SEALS_PER_DERIVED_KEY_MAX);
+    assert!(SLOT_ROWS_RSA <= SLOT_ROWS_FAST);
+    assert!(KeyPairSpec::Rsa4096.private_key_bytes_max() <= PLAINTEXT_BYTES_MAX);
+    assert!(PLAINTEXT_BYTES_MAX < CIPHERTEXT_BYTES_MAX);
+    assert!(PAGE_BYTES.is_power_of_two());
+};

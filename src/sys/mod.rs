@@ -1,0 +1,5 @@
+//! What this machine is and what it grants: CPU features, cores, mapped files, locked memory.
+//!
+//! The room next to the kernel; it knows nothing of cryptography.
+
+pub mod features;

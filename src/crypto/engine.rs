@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::crypto::drbg::Drbg;
 use crate::crypto::key_pair::KeyPairBatch;
+use crate::crypto::portable::PortableEngine;
 use crate::spec::KeyPairSpec;
 use crate::sys::features::Backend;
 
@@ -45,8 +46,10 @@ impl fmt::Display for GenerateError {
 
 impl core::error::Error for GenerateError {}
 
-/// The engine for `spec` on `backend`.
+/// The engine for `spec` on `backend`, the portable one where the backend has none of its own.
 #[must_use]
-pub fn engine(_spec: KeyPairSpec, _backend: Backend) -> Box<dyn Engine> {
-    todo!("portable engines")
+pub fn engine(spec: KeyPairSpec, backend: Backend) -> Box<dyn Engine> {
+    match backend {
+        Backend::Portable | Backend::Ifma(_) => Box::new(PortableEngine::new(spec)),
+    }
 }

@@ -4,10 +4,17 @@
 //! [`KeyPairBatch`] with encoded key pairs, and [`seal`] turns it into a batch of ciphertext
 //! blobs in place.
 
+pub mod check;
+pub mod der;
 pub mod drbg;
 pub mod engine;
+pub mod kdf;
 pub mod key_pair;
+pub mod portable;
 pub mod seal;
 
 pub use engine::{Engine, GenerateError, engine};
 pub use key_pair::KeyPairBatch;
+
+#[cfg(test)]
+mod tests;

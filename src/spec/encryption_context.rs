@@ -101,6 +101,15 @@ pub fn encode_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Appends a key or value that `write` puts together in place.
+pub fn encode_text_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    write(out);
+    let bytes = length(out.len() - start - 4);
+    out[start..start + 4].copy_from_slice(&bytes);
+}
+
 fn length(n: usize) -> [u8; 4] {
     u32::try_from(n).expect("bounded by CONTEXT_BYTES_MAX").to_be_bytes()
 }

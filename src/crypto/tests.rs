@@ -1,0 +1,82 @@
+//! Key pairs of every spec: their encodings, and the checker that judges them.
+
+use super::*;
+use crate::crypto::check::{CheckError, check_pair};
+use crate::crypto::drbg::Drbg;
+use crate::spec::KeyPairSpec;
+use crate::sys::features::Backend;
+
+fn pairs(spec: KeyPairSpec, rows: usize) -> KeyPairBatch {
+    let mut batch = KeyPairBatch::with_capacity(spec, rows);
+    let mut drbg = Drbg::from_seed([spec.code(); 32]);
+    engine(spec, Backend::Portable).generate(&mut drbg, &mut batch, rows).unwrap();
+    batch
+}
+
+#[test]
+fn every_spec_has_its_encoded_sizes_and_passes_the_checker() {
+    for spec in KeyPairSpec::ALL {
+        let batch = pairs(spec, 2);
+        for row in 0..2 {
+            let private = batch.private_key(row);
+            check_pair(spec, batch.public_key(row), private).unwrap();
+            let spread = if spec.private_key_is_fixed_size() { 0 } else { 12 };
+            let longest = spec.private_key_bytes_max();
+            assert!((longest - spread..=longest).contains(&private.len()), "{spec}");
+        }
+        assert_ne!(batch.public_key(0), batch.public_key(1), "{spec}");
+    }
+}
+
+#[test]
+fn checker_refuses_every_altered_byte_and_a_stranger() {
+    for spec in KeyPairSpec::ALL.into_iter().filter(|spec| spec.rsa_bits().is_none()) {
+        let batch = pairs(spec, 2);
+        let (public, private) = (batch.public_key(0), batch.private_key(0));
+        assert_eq!(check_pair(spec, batch.public_key(1), private), Err(CheckError::Mismatch));
+        // The second half of an ML-KEM seed is the implicit-rejection secret: it has no share in
+        // the public key.
+        let is_lattice = private.len() == KeyPairSpec::MlKem512.private_key_bytes_max();
+        let bound = if is_lattice { private.len() - 32 } else { private.len() };
+        for at in 0..bound {
+            let mut altered = private.to_vec();
+            altered[at] ^= 1;
+            assert!(check_pair(spec, public, &altered).is_err(), "{spec}, byte {at}");
+        }
+        assert!(check_pair(spec, public, &private[..private.len() - 1]).is_err(), "{spec}");
+    }
+}
+
+#[test]
+fn checker_refuses_altered_rsa_keys() {
+    let batch = pairs(KeyPairSpec::Rsa2048, 1);
+    let (public, private) = (batch.public_key(0), batch.private_key(0));
+    for at in (0..private.len()).step_by(37) {
+        let mut altered = private.to_vec();
+        altered[at] ^= 4;
+        assert!(check_pair(KeyPairSpec::Rsa2048, public, &altered).is_err(), "byte {at}");
+    }
+    assert!(check_pair(KeyPairSpec::Rsa3072, public, private).is_err());
+}
+
+#[test]
+fn rsa_writer_agrees_with_the_rsa_crate() {
+    use rsa::pkcs8::DecodePrivateKey;
+    use rsa::traits::{PrivateKeyParts, PublicKeyParts};
+    let batch = pairs(KeyPairSpec::Rsa2048, 1);
+    let key = rsa::PrivateKey::from_pkcs8_der(batch.private_key(0)).unwrap();
+    let bytes = |number: &rsa::BoxedUint| number.to_be_bytes().to_vec();
+    let numbers = der::RsaNumbers {
+        n: &bytes(key.n()),
+        d: &bytes(key.d()),
+        p: &bytes(&key.primes()[0]),
+        q: &bytes(&key.primes()[1]),
+        dp: &bytes(key.dp().unwrap()),
+        dq: &bytes(key.dq().unwrap()),
+        qinv: &bytes(&key.crt_coefficient().unwrap()),
+    };
+    let (mut spki, mut pkcs8) = (vec![0; 294], vec![0; 1220]);
+    let length = der::write_rsa(&numbers, &mut spki, &mut pkcs8);
+    assert_eq!(&pkcs8[..length], batch.private_key(0));
+    assert_eq!(spki, batch.public_key(0));
+}

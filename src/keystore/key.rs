@@ -1,0 +1,261 @@
+//! A KMS key: its record at rest, its states, and its metadata as `DescribeKey` shows it.
+
+use core::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::text;
+use crate::limits::ROTATIONS_PER_KEY_MAX;
+use crate::spec::{KeyArn, MaterialId};
+
+/// Where a key is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyState {
+    /// In use.
+    Enabled,
+    /// Put aside; can be enabled again.
+    Disabled,
+    /// Will be purged at its deletion date, unless the deletion is cancelled.
+    PendingDeletion,
+    /// Made without material, and still waiting for it.
+    PendingImport,
+}
+
+/// Where a key's material comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// Made by this keystore.
+    #[default]
+    #[serde(rename = "AWS_KMS")]
+    AwsKms,
+    /// Imported.
+    #[serde(rename = "EXTERNAL")]
+    External,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AwsKms => "AWS_KMS",
+            Self::External => "EXTERNAL",
+        })
+    }
+}
+
+/// What kind of key it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeySpec {
+    /// A 256-bit symmetric key.
+    #[default]
+    #[serde(rename = "SYMMETRIC_DEFAULT")]
+    SymmetricDefault,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyUsage {
+    /// Wrapping and unwrapping.
+    #[default]
+    #[serde(rename = "ENCRYPT_DECRYPT")]
+    EncryptDecrypt,
+}
+
+/// One material of a key, sealed under the root key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SealedMaterial {
+    #[serde(with = "text")]
+    pub(super) id: MaterialId,
+    #[serde(with = "text")]
+    pub(super) created: Timestamp,
+    /// Nonce, ciphertext and tag; see [`super::root`].
+    pub(super) sealed: String,
+}
+
+/// When a scheduled deletion takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Deletion {
+    #[serde(with = "text")]
+    pub(super) date: Timestamp,
+    pub(super) window_days: u16,
+}
+
+/// A KMS key as it is kept: everything but the material itself, which is sealed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KmsKey {
+    #[serde(with = "text")]
+    pub(super) arn: KeyArn,
+    pub(super) description: String,
+    #[serde(with = "text")]
+    pub(super) created: Timestamp,
+    pub(super) state: KeyState,
+    pub(super) origin: Origin,
+    pub(super) spec: KeySpec,
+    pub(super) usage: KeyUsage,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) deletion: Option<Deletion>,
+    /// Oldest first; the last one is current.
+    pub(super) materials: Vec<SealedMaterial>,
+}
+
+impl KmsKey {
+    /// The key's ARN.
+    #[must_use]
+    pub fn arn(&self) -> &KeyArn {
+        &self.arn
+    }
+
+    /// Its state.
+    #[must_use]
+    pub fn state(&self) -> KeyState {
+        self.state
+    }
+
+    /// Its origin.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Its description, up to 8192 characters; may be empty.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// When it will be purged, in state `PendingDeletion`.
+    #[must_use]
+    pub fn deletion_date(&self) -> Option<Timestamp> {
+        self.deletion.map(|deletion| deletion.date)
+    }
+
+    /// The material that seals; none while the key waits for import.
+    #[must_use]
+    pub fn current_material(&self) -> Option<MaterialId> {
+        self.materials.last().map(|material| material.id)
+    }
+
+    /// Every material with the date it came, oldest first; the last one is current.
+    #[must_use]
+    pub fn materials(&self) -> impl ExactSizeIterator<Item = (MaterialId, Timestamp)> {
+        self.materials.iter().map(|material| (material.id, material.created))
+    }
+
+    /// The metadata, as `DescribeKey` shows it.
+    #[must_use]
+    pub fn metadata(&self) -> KeyMetadata {
+        let imported = self.origin == Origin::External && !self.materials.is_empty();
+        KeyMetadata {
+            account: self.arn.scope.account.to_string(),
+            arn: self.arn.to_string(),
+            creation_date: self.created,
+            current_key_material_id: self.current_material(),
+            customer_master_key_spec: self.spec,
+            deletion_date: self.deletion_date(),
+            description: self.description.clone(),
+            enabled: self.state == KeyState::Enabled,
+            encryption_algorithms: vec!["SYMMETRIC_DEFAULT"],
+            expiration_model: imported.then_some("KEY_MATERIAL_DOES_NOT_EXPIRE"),
+            key_id: self.arn.id.to_string(),
+            key_manager: "CUSTOMER",
+            key_spec: self.spec,
+            key_state: self.state,
+            key_usage: self.usage,
+            multi_region: self.arn.id.multi_region,
+            origin: self.origin,
+            pending_deletion_window_in_days: self.deletion.map(|deletion| deletion.window_days),
+        }
+    }
+
+    /// Whether data keys may be wrapped and unwrapped under the key now.
+    pub(super) fn check_usable(&self) -> Result<(), Error> {
+        match self.state {
+            KeyState::Enabled => Ok(()),
+            KeyState::Disabled => Err(Error::Disabled(self.arn.clone())),
+            KeyState::PendingDeletion => Err(Error::PendingDeletion(self.arn.clone())),
+            KeyState::PendingImport => Err(Error::PendingImport(self.arn.clone())),
+        }
+    }
+
+    /// Whether the key is not on its way out.
+    pub(super) fn check_not_pending_deletion(&self) -> Result<(), Error> {
+        match self.state {
+            KeyState::PendingDeletion => Err(Error::PendingDeletion(self.arn.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the parts of a record read from disk agree with each other.
+    pub(super) fn is_consistent(&self) -> bool {
+        let pending = self.state == KeyState::PendingDeletion;
+        let empty = self.materials.is_empty();
+        let may_be_empty = match self.state {
+            KeyState::PendingImport => true,
+            KeyState::PendingDeletion => self.origin == Origin::External,
+            KeyState::Enabled | KeyState::Disabled => false,
+        };
+        pending == self.deletion.is_some()
+            && (!empty || may_be_empty)
+            && (empty || self.state != KeyState::PendingImport)
+            && self.materials.len() <= ROTATIONS_PER_KEY_MAX + 1
+    }
+}
+
+/// `KeyMetadata` of the KMS model. Serialized with AWS's member names, dates as ISO 8601 text,
+/// as the AWS command line prints them.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyMetadata {
+    /// The owning account.
+    #[serde(rename = "AWSAccountId")]
+    pub account: String,
+    /// The key ARN.
+    pub arn: String,
+    /// When the key was made.
+    #[serde(serialize_with = "text::serialize")]
+    pub creation_date: Timestamp,
+    /// The material that seals.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::serialize_option")]
+    pub current_key_material_id: Option<MaterialId>,
+    /// The old name of `KeySpec`.
+    pub customer_master_key_spec: KeySpec,
+    /// When the key will be purged.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::serialize_option")]
+    pub deletion_date: Option<Timestamp>,
+    /// Free text.
+    pub description: String,
+    /// Whether the state is `Enabled`.
+    pub enabled: bool,
+    /// Always `SYMMETRIC_DEFAULT`.
+    pub encryption_algorithms: Vec<&'static str>,
+    /// Set for imported material.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration_model: Option<&'static str>,
+    /// The key id.
+    pub key_id: String,
+    /// Always `CUSTOMER`.
+    pub key_manager: &'static str,
+    /// What kind of key it is.
+    pub key_spec: KeySpec,
+    /// Where the key is in its life.
+    pub key_state: KeyState,
+    /// What the key is for.
+    pub key_usage: KeyUsage,
+    /// Whether it is a multi-Region key.
+    pub multi_region: bool,
+    /// Where its material comes from.
+    pub origin: Origin,
+    /// The pending window of a scheduled deletion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending_deletion_window_in_days: Option<u16>,
+}

@@ -1,0 +1,216 @@
+//! The life of a key: created, put aside, rotated, scheduled for deletion, given material.
+//!
+//! What each operation answers in each state follows the table "Key states of AWS KMS keys" of the
+//! KMS developer guide. Every operation takes a `KeyId` in any form; the service takes no alias
+//! for these, which is for the door that speaks its protocol to enforce.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::Error;
+use super::key::{
+    Deletion, KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, SealedMaterial,
+};
+use super::material::{Material, material_id};
+use super::root::{fill_random, random};
+use super::state::Change;
+use super::{Keystore, ScopeOptions};
+use crate::limits::{DESCRIPTION_CHARS_MAX, ROTATIONS_PER_KEY_MAX};
+use crate::secret::Secret;
+use crate::spec::{KeyArn, KeyId, MaterialId, ResourceId};
+
+/// Days a key waits for its deletion, if not said otherwise.
+pub const DELETION_WINDOW_DAYS_DEFAULT: u16 = 30;
+
+const DELETION_WINDOW_DAYS_MIN: u16 = 7;
+const DELETION_WINDOW_DAYS_MAX: u16 = 30;
+
+/// What `CreateKey` may be told.
+#[derive(Clone, Debug, Default)]
+pub struct CreateKey {
+    /// Free text, up to 8192 characters.
+    pub description: String,
+    /// Whether the keystore makes the material or waits for it.
+    pub origin: Origin,
+    /// Where the key lives, if not in the keystore's scope.
+    pub scope: ScopeOptions,
+}
+
+impl Keystore {
+    /// `CreateKey`: a key with a random id, enabled, or waiting for import if of origin
+    /// `EXTERNAL`.
+    pub fn create_key(&mut self, options: &CreateKey) -> Result<KeyMetadata, Error> {
+        check_description(&options.description)?;
+        let scope = options.scope.resolve(&self.scope)?;
+        let arn = KeyArn { scope, id: random_id()? };
+        let mut key = KmsKey {
+            arn,
+            description: options.description.clone(),
+            created: self.now(),
+            state: KeyState::PendingImport,
+            origin: options.origin,
+            spec: KeySpec::default(),
+            usage: KeyUsage::default(),
+            deletion: None,
+            materials: Vec::new(),
+        };
+        if key.origin == Origin::AwsKms {
+            key.materials.push(self.new_material(&key.arn, random_material()?)?);
+            key.state = KeyState::Enabled;
+        }
+        let metadata = key.metadata();
+        self.commit(vec![Change::PutKey(key)])?;
+        Ok(metadata)
+    }
+
+    /// `DescribeKey`: works in every state.
+    pub fn describe(&self, id: &KeyId) -> Result<KeyMetadata, Error> {
+        self.resolve(id).map(KmsKey::metadata)
+    }
+
+    /// The keys of the keystore's [scope](Self::scope), oldest first.
+    #[must_use]
+    pub fn list_keys(&self) -> Vec<&KmsKey> {
+        let mut keys: Vec<_> = self.keys().filter(|key| key.arn.scope == self.scope).collect();
+        keys.sort_by_key(|key| (key.created, key.arn.id));
+        keys
+    }
+
+    /// The keys of every scope, by id.
+    pub fn keys(&self) -> impl Iterator<Item = &KmsKey> {
+        self.state.keys()
+    }
+
+    /// `UpdateKeyDescription`.
+    pub fn update_description(&mut self, id: &KeyId, text: &str) -> Result<(), Error> {
+        check_description(text)?;
+        let mut key = self.resolve(id)?.clone();
+        key.check_not_pending_deletion()?;
+        text.clone_into(&mut key.description);
+        self.commit(vec![Change::PutKey(key)])
+    }
+
+    /// `EnableKey`.
+    pub fn enable(&mut self, id: &KeyId) -> Result<(), Error> {
+        self.switch(id, KeyState::Enabled)
+    }
+
+    /// `DisableKey`: nothing is wrapped or unwrapped until the key is enabled again.
+    pub fn disable(&mut self, id: &KeyId) -> Result<(), Error> {
+        self.switch(id, KeyState::Disabled)
+    }
+
+    /// `RotateKeyOnDemand`: new material seals from now on; what older materials sealed still
+    /// opens. Returns the id of the new material.
+    pub fn rotate(&mut self, id: &KeyId) -> Result<MaterialId, Error> {
+        let mut key = self.resolve(id)?.clone();
+        check_origin(&key, Origin::AwsKms)?;
+        key.check_usable()?;
+        if key.materials.len() > ROTATIONS_PER_KEY_MAX {
+            return Err(Error::RotationLimit(key.arn));
+        }
+        let record = self.new_material(&key.arn, random_material()?)?;
+        let id = record.id;
+        key.materials.push(record);
+        self.commit(vec![Change::PutKey(key)])?;
+        Ok(id)
+    }
+
+    /// `ScheduleKeyDeletion`: the key is of no use from now on, and purged with its material and
+    /// aliases when the keystore is first opened after the returned date.
+    pub fn schedule_deletion(&mut self, id: &KeyId, window_days: u16) -> Result<Timestamp, Error> {
+        if !(DELETION_WINDOW_DAYS_MIN..=DELETION_WINDOW_DAYS_MAX).contains(&window_days) {
+            return Err(Error::DeletionWindow(window_days));
+        }
+        let mut key = self.resolve(id)?.clone();
+        key.check_not_pending_deletion()?;
+        let window = SignedDuration::from_hours(24 * i64::from(window_days));
+        let date = self.now().saturating_add(window).unwrap_or(Timestamp::MAX);
+        key.state = KeyState::PendingDeletion;
+        key.deletion = Some(Deletion { date, window_days });
+        self.commit(vec![Change::PutKey(key)])?;
+        Ok(date)
+    }
+
+    /// `CancelKeyDeletion`: the key is disabled afterwards, or waits for import again if it never
+    /// got material.
+    pub fn cancel_deletion(&mut self, id: &KeyId) -> Result<(), Error> {
+        let mut key = self.resolve(id)?.clone();
+        if key.state != KeyState::PendingDeletion {
+            return Err(Error::NotPendingDeletion(key.arn));
+        }
+        key.deletion = None;
+        key.state =
+            if key.materials.is_empty() { KeyState::PendingImport } else { KeyState::Disabled };
+        self.commit(vec![Change::PutKey(key)])
+    }
+
+    /// `ImportKeyMaterial`: gives a key of origin `EXTERNAL` its material, once. Importing the
+    /// same material again is no error; other material is. Returns the material's id.
+    pub fn import_material(
+        &mut self,
+        id: &KeyId,
+        material: Secret<[u8; 32]>,
+    ) -> Result<MaterialId, Error> {
+        let mut key = self.resolve(id)?.clone();
+        check_origin(&key, Origin::External)?;
+        key.check_not_pending_deletion()?;
+        let id = material_id(&material, key.arn.id);
+        match key.current_material() {
+            Some(current) if current == id => return Ok(id),
+            Some(_) => return Err(Error::IncorrectKeyMaterial(key.arn)),
+            None => {}
+        }
+        key.materials.push(self.new_material(&key.arn, material)?);
+        key.state = KeyState::Enabled;
+        self.commit(vec![Change::PutKey(key)])?;
+        Ok(id)
+    }
+
+    fn switch(&mut self, id: &KeyId, state: KeyState) -> Result<(), Error> {
+        let mut key = self.resolve(id)?.clone();
+        match key.state {
+            KeyState::PendingDeletion => return Err(Error::PendingDeletion(key.arn)),
+            KeyState::PendingImport => return Err(Error::PendingImport(key.arn)),
+            KeyState::Enabled | KeyState::Disabled => key.state = state,
+        }
+        self.commit(vec![Change::PutKey(key)])
+    }
+
+    fn new_material(
+        &self,
+        arn: &KeyArn,
+        material: Secret<[u8; 32]>,
+    ) -> Result<SealedMaterial, Error> {
+        let material = Material::new(arn.clone(), material);
+        let sealed = self.sealing_key()?.seal(&material)?;
+        Ok(SealedMaterial { id: material.material_id, created: self.now(), sealed })
+    }
+}
+
+fn check_origin(key: &KmsKey, wanted: Origin) -> Result<(), Error> {
+    if key.origin == wanted {
+        Ok(())
+    } else {
+        Err(Error::OriginUnsupported(key.arn.clone(), key.origin))
+    }
+}
+
+fn check_description(text: &str) -> Result<(), Error> {
+    if text.chars().count() <= DESCRIPTION_CHARS_MAX {
+        Ok(())
+    } else {
+        Err(Error::DescriptionLength)
+    }
+}
+
+fn random_material() -> Result<Secret<[u8; 32]>, Error> {
+    let mut material = Secret::new([0; 32]);
+    fill_random(material.expose_mut())?;
+    Ok(material)
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn random_id() -> Result<ResourceId, Error> {
+    let bytes = uuid::Builder::from_random_bytes(random()?).into_uuid().into_bytes();
+    Ok(ResourceId { bytes, multi_region: false })
+}

@@ -1,0 +1,94 @@
+//! All keys and aliases in memory, and the changes that lead from one state to the next.
+//!
+//! A keystore is small and opened by one process, so it is read whole. An operation looks at the
+//! state, works out its changes, and these go to the file first and into the state second: an
+//! operation that fails has changed neither.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::alias::Alias;
+use super::key::KmsKey;
+use crate::spec::key_id::Scope;
+use crate::spec::{AliasName, KeyArn, ResourceId};
+
+/// One change to a row.
+#[derive(Debug)]
+pub(super) enum Change {
+    PutKey(KmsKey),
+    RemoveKey(KeyArn),
+    PutAlias(Alias),
+    RemoveAlias(Scope, AliasName),
+}
+
+/// Every key and alias.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    keys: BTreeMap<(ResourceId, Scope), KmsKey>,
+    aliases: BTreeMap<(Scope, AliasName), Alias>,
+}
+
+impl State {
+    pub(super) fn apply(&mut self, change: Change) {
+        match change {
+            Change::PutKey(key) => {
+                self.keys.insert((key.arn.id, key.arn.scope.clone()), key);
+            }
+            Change::RemoveKey(arn) => {
+                self.keys.remove(&(arn.id, arn.scope));
+            }
+            Change::PutAlias(alias) => {
+                self.aliases.insert((alias.scope().clone(), alias.name().clone()), alias);
+            }
+            Change::RemoveAlias(scope, name) => {
+                self.aliases.remove(&(scope, name));
+            }
+        }
+    }
+
+    pub(super) fn key(&self, arn: &KeyArn) -> Option<&KmsKey> {
+        self.keys.get(&(arn.id, arn.scope.clone()))
+    }
+
+    /// Every key, by id.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &KmsKey> {
+        self.keys.values()
+    }
+
+    /// The keys with this id: one, or the replicas of a multi-Region key.
+    pub(super) fn keys_with_id(&self, id: ResourceId) -> impl Iterator<Item = &KmsKey> {
+        self.keys().filter(move |key| key.arn.id == id)
+    }
+
+    pub(super) fn alias(&self, scope: &Scope, name: &AliasName) -> Option<&Alias> {
+        self.aliases.get(&(scope.clone(), name.clone()))
+    }
+
+    /// Every alias, by scope and name.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = &Alias> {
+        self.aliases.values()
+    }
+
+    /// The aliases of one key, by name.
+    pub(super) fn aliases_of(&self, arn: &KeyArn) -> impl Iterator<Item = &Alias> {
+        self.aliases().filter(move |alias| alias.target() == arn)
+    }
+
+    /// Whether the key an alias points to is there.
+    pub(super) fn has_target(&self, alias: &Alias) -> bool {
+        self.key(alias.target()).is_some()
+    }
+
+    /// What removes every key whose deletion date has passed, with its material and aliases.
+    pub(super) fn purge(&self, now: Timestamp) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for key in self.keys().filter(|key| key.deletion_date().is_some_and(|date| date <= now)) {
+            for alias in self.aliases_of(&key.arn) {
+                changes.push(Change::RemoveAlias(alias.scope().clone(), alias.name().clone()));
+            }
+            changes.push(Change::RemoveKey(key.arn.clone()));
+        }
+        changes
+    }
+}

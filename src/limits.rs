@@ -43,11 +43,23 @@ pub const SEALS_PER_DERIVED_KEY_MAX: usize = 1 << 16;
 /// Bytes of one page; slots start and end on one.
 pub const PAGE_BYTES: usize = 4096;
 
+/// Largest slot of the output file, in bytes: the 32-bit offsets inside it stay far from their end.
+pub const SLOT_BYTES_MAX: u64 = 1 << 30;
+
+/// Most slots of one part of the output: its footer, 24 bytes a slot, stays below 32 MiB.
+pub const PART_SLOTS_MAX: u64 = 1 << 20;
+
+/// Most manifest columns of the output file.
+pub const PART_COLUMNS_MAX: usize = 1024;
+
+/// Longest schema message of the output file with its padding, in bytes.
+pub const PART_PREFIX_BYTES_MAX: u64 = 16 << 20;
+
 /// Rows of one slot of the output file, for a spec whose keys are quickly made.
 pub const SLOT_ROWS_FAST: usize = 4096;
 
 /// Rows of one slot of the output file, for RSA, where a slot takes seconds.
-pub const SLOT_ROWS_RSA: usize = 64;
+pub const SLOT_ROWS_RSA: usize = 16;
 
 /// Rows of one slot of the output file.
 #[must_use]
@@ -62,3 +74,9 @@ const _: () = {
     assert!(PLAINTEXT_BYTES_MAX < CIPHERTEXT_BYTES_MAX);
     assert!(PAGE_BYTES.is_power_of_two());
 };
+
+/// Largest part of an output folder unless told otherwise, in bytes.
+pub const PART_BYTES_DEFAULT: u64 = 2 << 30;
+
+/// Most workers of one job.
+pub const THREADS_MAX: usize = 1024;

@@ -2,4 +2,8 @@
 //!
 //! The room next to the kernel; it knows nothing of cryptography.
 
+pub mod affinity;
 pub mod features;
+pub mod file;
+pub mod mapping;
+pub mod secrecy;

@@ -1,0 +1,149 @@
+//! Filling one slot, on one thread, without a lock, an allocation or a system call.
+
+use core::ops::Range;
+
+use super::error::PushError;
+use super::layout::BinaryPlace;
+use super::message::CONTINUATION;
+use super::trailer::{Trailer, read_u32};
+use super::writer::PartWriter;
+use crate::sys::mapping::Lease;
+
+/// A slot in the hands of the thread that fills it.
+///
+/// Dropped before [`commit`](Self::commit), it leaves the slot uncommitted: the part cannot be
+/// finished by this [`PartWriter`], but by the next that resumes it.
+#[derive(Debug)]
+pub struct SlotWriter<'a> {
+    part: &'a PartWriter,
+    slot: u64,
+    rows: usize,
+    row: usize,
+    bytes: Lease<'a>,
+}
+
+impl<'a> SlotWriter<'a> {
+    /// Takes an empty slot and writes what does not depend on keys: `Index`, and the offsets of
+    /// columns whose values are all equally long.
+    pub(super) fn new(part: &'a PartWriter, slot: u64, mut bytes: Lease<'a>) -> Self {
+        let layout = &part.layout().slot;
+        let range = part.layout().slot_row_range(slot);
+        let rows = part.layout().rows_in(slot);
+        let index = &mut bytes[layout.index.range()];
+        for (word, row) in index.chunks_exact_mut(8).zip(range) {
+            word.copy_from_slice(&row.to_le_bytes());
+        }
+        for BinaryPlace { offsets, width, .. } in &layout.binaries {
+            let Some(width) = width else { continue };
+            let words = bytes[offsets.range()].chunks_exact_mut(4);
+            for (row, word) in words.take(rows + 1).enumerate() {
+                word.copy_from_slice(&offset(row * width));
+            }
+        }
+        Self { part, slot, rows, row: 0, bytes }
+    }
+
+    /// The slot's number.
+    #[must_use]
+    pub const fn slot(&self) -> u64 {
+        self.slot
+    }
+
+    /// The rows of the slot by their `Index`.
+    #[must_use]
+    pub fn rows(&self) -> Range<u64> {
+        self.part.layout().slot_row_range(self.slot)
+    }
+
+    /// How many rows are still to be pushed.
+    #[must_use]
+    pub const fn rows_left(&self) -> usize {
+        self.rows - self.row
+    }
+
+    /// Writes the next row: its manifest columns in their order, public key and blob.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`] if something does not fit; the row is then not there and may be pushed
+    /// anew.
+    pub fn push<'t>(
+        &mut self,
+        columns: impl IntoIterator<Item = &'t str>,
+        public_key: &[u8],
+        blob: &[u8],
+    ) -> Result<(), PushError> {
+        if self.row == self.rows {
+            return Err(PushError::SlotFull);
+        }
+        let count = self.part.layout().slot.binaries.len() - 2;
+        let mut column = 0;
+        for text in columns {
+            if column == count {
+                return Err(PushError::ColumnCount);
+            }
+            self.put(column, text.as_bytes()).ok_or(PushError::ColumnFull { column })?;
+            column += 1;
+        }
+        if column != count {
+            return Err(PushError::ColumnCount);
+        }
+        let bytes = public_key.len();
+        self.put(count, public_key).ok_or(PushError::PublicKeyLength { bytes })?;
+        let bytes = blob.len();
+        self.put(count + 1, blob).ok_or(PushError::BlobLength { bytes })?;
+        self.row += 1;
+        Ok(())
+    }
+
+    /// Copies `value` to its place in column `column`, if there is room.
+    fn put(&mut self, column: usize, value: &[u8]) -> Option<()> {
+        let BinaryPlace { offsets, values, width } =
+            *self.part.layout().slot.binaries.get(column)?;
+        if let Some(width) = width {
+            let room = &mut self.bytes[values.range()][self.row * width..][..width];
+            return (value.len() == width).then(|| room.copy_from_slice(value));
+        }
+        let at = offsets.start + 4 * self.row;
+        let start = read_u32(&self.bytes, at)? as usize;
+        let end = start + value.len();
+        self.bytes[values.range()].get_mut(start..end)?.copy_from_slice(value);
+        self.bytes[at + 4..at + 8].copy_from_slice(&offset(end));
+        Some(())
+    }
+
+    /// Makes the slot valid, in the order that survives a kill between any two steps.
+    ///
+    /// The body stands already; then come the trailer, the header, and with release ordering the
+    /// marker.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::RowsMissing`]; the slot is then given up.
+    pub fn commit(mut self) -> Result<(), PushError> {
+        if self.row != self.rows {
+            return Err(PushError::RowsMissing { rows: self.rows - self.row });
+        }
+        let layout = &self.part.layout().slot;
+        let header = self.part.slot_header(self.rows);
+        let identity = self.part.identity();
+        let trailer = Trailer {
+            slot: u32::try_from(self.slot).unwrap_or(u32::MAX),
+            rows: u32::try_from(self.rows).unwrap_or(u32::MAX),
+            job_id: identity.job_id,
+            prefix_crc: identity.prefix_crc,
+            header_crc: header.crc,
+            body_crc: crc32c::crc32c(&self.bytes[layout.body()]),
+        };
+        self.bytes[layout.trailer.range()].copy_from_slice(&trailer.encode());
+        self.bytes[4..layout.header_bytes].copy_from_slice(&header.bytes[4..]);
+        self.bytes.commit(CONTINUATION);
+        self.part.count_committed(self.rows);
+        Ok(())
+    }
+}
+
+/// An offset as the format stores it; slots are below 2^31 bytes.
+fn offset(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
+}

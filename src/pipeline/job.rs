@@ -1,0 +1,230 @@
+//! A whole job: all parts of a plan, by a team of pinned workers.
+
+use core::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::crypto::engine;
+use crate::pipeline::authorize::Permit;
+use crate::pipeline::error::Error;
+use crate::pipeline::plan::{PartPlan, Plan};
+use crate::pipeline::request::Request;
+use crate::pipeline::sink::arrow::{Opened, PartWriter};
+use crate::pipeline::sink::json_lines;
+use crate::pipeline::worker::Worker;
+use crate::sys::affinity::{allowed_cores, pin_to};
+use crate::sys::features::Backend;
+
+/// How often progress is told.
+const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
+
+/// Threads that make keys, one pinned to each core.
+#[derive(Debug)]
+pub struct Team {
+    pool: ThreadPool,
+    backend: Backend,
+}
+
+impl Team {
+    /// Starts `threads` workers, or one for each core this process may use.
+    pub fn start(threads: Option<usize>, backend: Backend) -> Result<Self, Error> {
+        let cores = allowed_cores();
+        let threads = threads.unwrap_or(cores.len()).max(1);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|worker| format!("keymill-{worker}"))
+            .start_handler(move |worker| {
+                if !cores.is_empty() {
+                    pin_to(cores[worker % cores.len()]);
+                }
+            })
+            .build()
+            .map_err(|error| Error::Threads(io::Error::other(error)))?;
+        Ok(Self { pool, backend })
+    }
+
+    /// Number of workers.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+}
+
+/// What a finished job was.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// Rows of the whole job.
+    pub rows: u64,
+    /// Of these, how many this run made.
+    pub made: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Time from the first key to the last file.
+    pub elapsed: Duration,
+    /// Instructions the engine ran on.
+    pub backend: Backend,
+    /// The published files.
+    pub paths: Vec<PathBuf>,
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows in {:.3} s", self.rows, self.elapsed.as_secs_f64())
+    }
+}
+
+/// Makes every part of `plan` that is not there yet; `progress` is told the finished rows.
+pub fn run(
+    request: &Request,
+    permit: &Permit,
+    plan: &Plan,
+    team: &Team,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Receipt, Error> {
+    let begun = Instant::now();
+    let mut receipt = Receipt {
+        rows: request.rows(),
+        made: 0,
+        bytes: 0,
+        elapsed: Duration::ZERO,
+        backend: backend_in_use(request, team),
+        paths: Vec::new(),
+    };
+    let mut done = 0;
+    for part in &plan.parts {
+        let opened = PartWriter::open_or_resume(&part.path, &part.description)?;
+        let summary = match opened {
+            Opened::AlreadyComplete(summary) => summary,
+            Opened::Writer(writer) => {
+                let kept = writer.rows_resumed();
+                fill(request, permit, part, &writer, team, &mut |rows| progress(done + rows))?;
+                receipt.made += part.description.rows - kept;
+                writer.finish()?
+            }
+        };
+        done += part.description.rows;
+        receipt.bytes += summary.bytes;
+        receipt.paths.push(part.path.clone());
+    }
+    receipt.elapsed = begun.elapsed();
+    Ok(receipt)
+}
+
+/// Lets the team fill all slots of one part.
+fn fill(
+    request: &Request,
+    permit: &Permit,
+    part: &PartPlan,
+    writer: &PartWriter,
+    team: &Team,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), Error> {
+    let group = &request.groups()[part.group];
+    let failed: Mutex<Option<Error>> = Mutex::new(None);
+    let (finished, wait) = channel();
+    team.pool.in_place_scope(|scope| {
+        let (failed, finished) = (&failed, &finished);
+        scope.spawn_broadcast(move |_, _| {
+            let outcome = Worker::new(request, permit, group, team.backend)
+                .and_then(|mut worker| work(&mut worker, part, writer, failed));
+            if let Err(error) = outcome {
+                lock(failed).get_or_insert(error);
+            }
+            let _ = finished.send(());
+        });
+        for _ in 0..team.threads() {
+            while wait.recv_timeout(PROGRESS_PERIOD).is_err() {
+                progress(writer.rows_committed());
+            }
+        }
+        progress(writer.rows_committed());
+    });
+    match lock(&failed).take() {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// One worker's share of a part: slots until none is left or somebody failed.
+fn work(
+    worker: &mut Worker<'_>,
+    part: &PartPlan,
+    writer: &PartWriter,
+    failed: &Mutex<Option<Error>>,
+) -> Result<(), Error> {
+    while lock(failed).is_none() {
+        let Some(mut slot) = writer.claim() else { break };
+        let number = usize::try_from(slot.slot()).unwrap_or(usize::MAX);
+        worker.make(part.first_slot + number, |rows, wrapped| {
+            for row in 0..wrapped.len() {
+                slot.push(rows.row(row).texts(), wrapped.public_key(row), wrapped.blob(row))?;
+            }
+            slot.commit()
+        })?;
+    }
+    Ok(())
+}
+
+/// Prints the whole job to `out` as JSON lines, in the order of the rows.
+///
+/// The team makes one slot each at a time; the lines of these are then written in order.
+pub fn print(
+    request: &Request,
+    permit: &Permit,
+    team: &Team,
+    out: &mut impl Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Receipt, Error> {
+    let begun = Instant::now();
+    let mut done = 0;
+    let mut bytes = 0;
+    for group in request.groups() {
+        let mut workers = (0..team.threads())
+            .map(|_| Worker::new(request, permit, group, team.backend))
+            .collect::<Result<Vec<_>, _>>()?;
+        let slots: Vec<usize> = (0..group.slot_count()).collect();
+        for round in slots.chunks(team.threads()) {
+            let make = |(worker, slot): (&mut Worker<'_>, &usize)| {
+                let mut lines = Vec::new();
+                worker.make(*slot, |rows, wrapped| {
+                    json_lines::write_batch(permit, request.columns(), rows, wrapped, &mut lines)
+                })?;
+                Ok(lines)
+            };
+            let round: Vec<Vec<u8>> = team.pool.install(|| {
+                workers.par_iter_mut().zip(round).map(make).collect::<Result<_, Error>>()
+            })?;
+            for lines in round {
+                bytes += lines.len() as u64;
+                done += lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+                out.write_all(&lines)?;
+            }
+            progress(done);
+        }
+    }
+    out.flush()?;
+    Ok(Receipt {
+        rows: request.rows(),
+        made: request.rows(),
+        bytes,
+        elapsed: begun.elapsed(),
+        backend: backend_in_use(request, team),
+        paths: Vec::new(),
+    })
+}
+
+/// What the engines really run on: a spec may have no engine for the backend of the team.
+fn backend_in_use(request: &Request, team: &Team) -> Backend {
+    let first = request.groups().first();
+    first.map_or(team.backend, |group| engine(group.spec, team.backend).backend())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,84 @@
+//! Stage 3: fresh key pairs for the permit's rows.
+
+use core::fmt;
+
+use crate::crypto::drbg::{Drbg, EntropyError};
+use crate::crypto::{Engine, GenerateError, KeyPairBatch, engine};
+use crate::spec::KeyPairSpec;
+use crate::sys::features::Backend;
+
+/// One worker's source of key pairs: an engine of its own and a generator of its own.
+pub struct Supply {
+    engine: Box<dyn Engine>,
+    drbg: Drbg,
+}
+
+impl Supply {
+    /// A source of `spec`, its generator seeded from the operating system.
+    pub fn new(spec: KeyPairSpec, backend: Backend) -> Result<Self, TakeError> {
+        Ok(Self { engine: engine(spec, backend), drbg: Drbg::from_system()? })
+    }
+
+    /// The instructions the engine runs on.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.engine.backend()
+    }
+
+    /// The worker's generator.
+    pub const fn drbg(&mut self) -> &mut Drbg {
+        &mut self.drbg
+    }
+
+    /// Fills an empty `batch` with `rows` fresh pairs.
+    ///
+    /// The generator is reseeded first: a copy of the process cannot repeat a batch that was
+    /// begun after the copy was made.
+    pub fn take(
+        &mut self,
+        mut batch: KeyPairBatch,
+        rows: usize,
+    ) -> Result<KeyPairBatch, TakeError> {
+        self.drbg.reseed()?;
+        self.engine.generate(&mut self.drbg, &mut batch, rows)?;
+        Ok(batch)
+    }
+}
+
+impl fmt::Debug for Supply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Supply({})", self.backend())
+    }
+}
+
+/// Why no key pair could be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeError {
+    /// A pair failed its check.
+    Generate(GenerateError),
+    /// No randomness.
+    Entropy(EntropyError),
+}
+
+impl fmt::Display for TakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Generate(error) => error.fmt(f),
+            Self::Entropy(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for TakeError {}
+
+impl From<GenerateError> for TakeError {
+    fn from(error: GenerateError) -> Self {
+        Self::Generate(error)
+    }
+}
+
+impl From<EntropyError> for TakeError {
+    fn from(error: EntropyError) -> Self {
+        Self::Entropy(error)
+    }
+}

@@ -1,1 +1,52 @@
-fn main() {}
+//! The first door: the command line.
+
+mod alias;
+mod args;
+mod decrypt;
+mod failure;
+mod generate;
+mod home;
+mod init;
+mod inspect;
+mod key;
+mod output;
+mod repair;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Arguments, Command};
+use failure::{Code, Failure};
+
+fn main() -> ExitCode {
+    keymill::sys::secrecy::forbid_dumps();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // A closed pipe is no reason to complain about.
+            let _ = error.print();
+            return if asked { ExitCode::SUCCESS } else { ExitCode::from(Code::Usage as u8) };
+        }
+    };
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Init(init) => init::run(arguments, init),
+        Command::Generate(generate) => generate::run(arguments, generate),
+        Command::Key(key) => key::run(arguments, key),
+        Command::Alias(alias) => alias::run(arguments, alias),
+        Command::Inspect(inspect) => inspect::run(arguments, inspect),
+        Command::Decrypt(decrypt) => decrypt::run(arguments, decrypt),
+        Command::Verify(verify) => verify::run(arguments, verify),
+        Command::Repair(repair) => repair::run(arguments, repair),
+    }
+}

@@ -1,0 +1,327 @@
+//! What was typed: the command line, before it means anything.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use keymill::keystore::ScopeOptions;
+use keymill::spec::{Account, AliasName, KeyId, KeyPairSpec, Partition, Region};
+use keymill::sys::features::BackendChoice;
+
+/// Mints wrapped data key pairs: what AWS KMS GenerateDataKeyPairWithoutPlaintext does,
+/// self-hosted and in bulk.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+pub struct Arguments {
+    /// Folder of the keystore [default: keymill in the XDG data directory]
+    #[arg(long, global = true, value_name = "DIR", env = "KEYMILL_HOME", hide_env_values = true)]
+    pub home: Option<PathBuf>,
+
+    /// File whose first line is the keystore's passphrase, instead of a prompt
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+
+    /// Print reports as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a keystore, with a first key called alias/default
+    Init(Init),
+    /// Make wrapped key pairs into a file: one for each row of a manifest, or a number of them
+    Generate(Box<Generate>),
+    /// KMS keys: the symmetric keys that private keys are wrapped under
+    #[command(subcommand)]
+    Key(Key),
+    /// Names for KMS keys
+    #[command(subcommand)]
+    Alias(Alias),
+    /// Show what is in an output file
+    Inspect(Inspect),
+    /// Open one private key
+    Decrypt(Decrypt),
+    /// Check an output file row by row
+    Verify(Verify),
+    /// Save what an interrupted run had committed
+    Repair(Repair),
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Seal the keystore under a passphrase instead of a key file
+    #[arg(long)]
+    pub passphrase: bool,
+    #[command(flatten)]
+    pub scope: Scope,
+}
+
+#[derive(Debug, Args)]
+pub struct Scope {
+    /// Account number in the ARNs [default: the keystore's; 000000000000 at first]
+    #[arg(long, value_name = "NUMBER")]
+    pub account_id: Option<Account>,
+    /// Region in the ARNs [default: the keystore's; us-east-1 at first]
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<Region>,
+    /// Partition in the ARNs [default: the Region's]
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<Partition>,
+}
+
+impl Scope {
+    /// As the keystore takes it.
+    pub fn to_options(&self) -> ScopeOptions {
+        ScopeOptions {
+            partition: self.partition,
+            region: self.region.clone(),
+            account: self.account_id,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// Kind of key pair; without it the manifest's column key_pair_spec tells, row by row
+    #[arg(long, value_name = "SPEC")]
+    pub key_pair_spec: Option<KeyPairSpec>,
+    /// Number of key pairs
+    #[arg(long, short = 'n', value_name = "N", conflicts_with = "manifest")]
+    pub count: Option<u64>,
+    /// List of devices: CSV with a header, NDJSON or Arrow; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// Format of the manifest [default: by the ending of its name]
+    #[arg(long, value_name = "FORMAT", requires = "manifest")]
+    pub manifest_format: Option<ManifestFormat>,
+    /// Column whose values must all differ
+    #[arg(long, value_name = "COLUMN", requires = "manifest")]
+    pub unique: Option<String>,
+    /// KMS key to wrap under: key id, key ARN, alias name or alias ARN
+    #[arg(long, value_name = "KEY", default_value = "alias/default")]
+    pub key_id: KeyId,
+    /// Context the private keys are bound to: k=v,k2=v2 or JSON; {column} takes the row's value
+    #[arg(long, value_name = "CONTEXT", default_value = "", hide_default_value = true)]
+    pub encryption_context: String,
+    /// Output: a file, a folder (ending in /) for parts, or - for standard output
+    #[arg(long, short, value_name = "PATH")]
+    pub output: PathBuf,
+    /// Form of the output [default: arrow; jsonl for -o -]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<OutputFormat>,
+    /// Largest part in a folder, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = keymill::limits::PART_BYTES_DEFAULT)]
+    pub part_bytes: u64,
+    /// Check everything and print the plan; make no key
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Number of workers [default: the cores this process may use]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Instructions to use: auto, portable or ifma
+    #[arg(long, value_name = "BACKEND", default_value = "auto")]
+    pub backend: BackendChoice,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ManifestFormat {
+    Csv,
+    Ndjson,
+    Arrow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    Arrow,
+    Jsonl,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make a key
+    Create(KeyCreate),
+    /// List all keys
+    List,
+    /// Show a key
+    Describe(OneKey),
+    /// Let a disabled key be used again
+    Enable(OneKey),
+    /// Keep a key from being used
+    Disable(OneKey),
+    /// Give a key new material; old blobs still open
+    Rotate(OneKey),
+    /// Delete a key, after a waiting period
+    ScheduleDeletion(ScheduleDeletion),
+    /// Take the deletion back; the key is then disabled
+    CancelDeletion(OneKey),
+    /// Give a key of origin EXTERNAL its material
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+pub struct KeyCreate {
+    /// Text to remember the key by
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub description: String,
+    /// Whether the material is made here (AWS_KMS) or imported (EXTERNAL)
+    #[arg(long, value_name = "ORIGIN", default_value = "AWS_KMS")]
+    pub origin: Origin,
+    /// Alias to give the new key
+    #[arg(long, value_name = "ALIAS")]
+    pub alias: Option<AliasName>,
+    #[command(flatten)]
+    pub scope: Scope,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Origin {
+    AwsKms,
+    External,
+}
+
+#[derive(Debug, Args)]
+pub struct OneKey {
+    /// The key: key id, key ARN, alias name or alias ARN
+    #[arg(long, value_name = "KEY")]
+    pub key_id: KeyId,
+}
+
+#[derive(Debug, Args)]
+pub struct ScheduleDeletion {
+    #[command(flatten)]
+    pub key: OneKey,
+    /// Days until the key and its material are gone, 7 to 30
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub pending_window_in_days: u16,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub key: OneKey,
+    /// File of 32 bytes, or of 64 hex digits
+    #[arg(long, value_name = "FILE")]
+    pub material_file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Alias {
+    /// Name a key
+    Create(AliasTarget),
+    /// Let a name stand for another key
+    Update(AliasTarget),
+    /// Forget a name; the key stays
+    Delete(AliasDelete),
+    /// List names
+    List(AliasList),
+}
+
+#[derive(Debug, Args)]
+pub struct AliasTarget {
+    /// The name, with alias/ in front
+    #[arg(long, value_name = "ALIAS")]
+    pub alias_name: AliasName,
+    /// The key: key id or key ARN
+    #[arg(long, value_name = "KEY")]
+    pub target_key_id: KeyId,
+}
+
+#[derive(Debug, Args)]
+pub struct AliasDelete {
+    /// The name, with alias/ in front
+    #[arg(long, value_name = "ALIAS")]
+    pub alias_name: AliasName,
+}
+
+#[derive(Debug, Args)]
+pub struct AliasList {
+    /// Only the names of this key
+    #[arg(long, value_name = "KEY")]
+    pub key_id: Option<KeyId>,
+}
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// Output file, folder of parts, or .tmp of an interrupted run
+    pub path: PathBuf,
+    /// Rows to show, as A..B, counted from 0
+    #[arg(long, value_name = "A..B", default_value = "0..3")]
+    pub rows: RowRange,
+}
+
+#[derive(Debug, Args)]
+pub struct Decrypt {
+    /// Output file or folder of parts
+    #[arg(required_unless_present = "blob", conflicts_with = "blob", requires = "row")]
+    pub path: Option<PathBuf>,
+    /// Row of the file, from 0
+    #[arg(long, value_name = "N")]
+    pub row: Option<u64>,
+    /// File that holds one ciphertext blob, as it is or in base64
+    #[arg(long, value_name = "FILE", conflicts_with = "row")]
+    pub blob: Option<PathBuf>,
+    /// Context of the blob, or of the row in place of the file's own: k=v,k2=v2 or JSON
+    #[arg(long, value_name = "CONTEXT")]
+    pub encryption_context: Option<String>,
+    /// Form of the private key
+    #[arg(long, value_name = "FORMAT", default_value = "pem")]
+    pub format: KeyFormat,
+    /// Where the private key goes; a new file, of mode 0600 [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeyFormat {
+    Der,
+    Pem,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Output file or folder of parts
+    pub path: PathBuf,
+    /// Open only N rows, evenly spread; everything else is still checked on all
+    #[arg(long, value_name = "N")]
+    pub sample: Option<u64>,
+    /// The manifest the file was made from: its rows must stand in the file, in order
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// Column whose values must all differ
+    #[arg(long, value_name = "COLUMN")]
+    pub unique: Option<String>,
+    /// Number of workers [default: the cores this process may use]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct Repair {
+    /// The .tmp file an interrupted run left
+    pub path: PathBuf,
+    /// Where the committed rows go; a new file [default: .repaired in place of .tmp]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Rows `start` up to but not including `end`.
+#[derive(Clone, Debug)]
+pub struct RowRange {
+    pub start: u64,
+    pub end: u64,
+}
+
+impl core::str::FromStr for RowRange {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let form = "rows are given as A..B, A first and B behind the last";
+        let (start, end) = text.split_once("..").ok_or(form)?;
+        let (start, end) = (start.parse().map_err(|_| form)?, end.parse().map_err(|_| form)?);
+        if start <= end { Ok(Self { start, end }) } else { Err(form) }
+    }
+}

@@ -1,0 +1,325 @@
+//! `keymill generate`: the main job.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use keymill::keystore::Keystore;
+use keymill::limits::THREADS_MAX;
+use keymill::pipeline::authorize::{Permit, authorize};
+use keymill::pipeline::job::{self, Receipt, Team};
+use keymill::pipeline::manifest::{Format, Manifest};
+use keymill::pipeline::plan::{Begun, Plan, estimated_seconds};
+use keymill::pipeline::request::Request;
+use keymill::pipeline::template::ContextTemplate;
+use keymill::spec::KeyArn;
+use keymill::sys::features::Backend;
+
+use crate::args::{Arguments, Generate, ManifestFormat, OutputFormat};
+use crate::failure::{Code, Failure};
+use crate::home;
+use crate::output::{binary_size, grouped, report, say};
+
+/// The last words of a job; with `--json` all of it.
+#[derive(Serialize)]
+struct Summary {
+    rows: u64,
+    made: u64,
+    bytes: u64,
+    seconds: f64,
+    keys_per_second: f64,
+    backend: &'static str,
+    threads: usize,
+    path: String,
+    parts: usize,
+    key_id: String,
+    key_material_id: String,
+    already_complete: bool,
+}
+
+pub fn run(arguments: &Arguments, wanted: &Generate) -> Result<(), Failure> {
+    let format = output_format(wanted)?;
+    if wanted.threads.is_some_and(|threads| threads == 0 || threads > THREADS_MAX) {
+        return Err(Failure::new(Code::Usage, format!("--threads is 1 to {THREADS_MAX}")));
+    }
+    let backend = wanted.backend.select().map_err(|error| {
+        Failure::new(Code::Unavailable, error).hint("--backend auto takes the best there is")
+    })?;
+    let request = request(wanted)?;
+    let mut keystore = home::open_or_create(arguments)?;
+    home::follow(&mut keystore, request.key_id());
+    match format {
+        OutputFormat::Jsonl => print_lines(arguments, wanted, &request, keystore, backend),
+        OutputFormat::Arrow => write_files(arguments, wanted, &request, keystore, backend),
+    }
+}
+
+fn output_format(wanted: &Generate) -> Result<OutputFormat, Failure> {
+    let to_stdout = wanted.output == Path::new("-");
+    match wanted.format {
+        Some(OutputFormat::Arrow) if to_stdout => Err(Failure::new(
+            Code::Usage,
+            "an Arrow file is written in place and cannot go to standard output",
+        )
+        .hint("-o FILE, or --format jsonl")),
+        Some(OutputFormat::Jsonl) if !to_stdout => {
+            Err(Failure::new(Code::Usage, "JSON lines go to standard output")
+                .hint("-o - --format jsonl > FILE"))
+        }
+        Some(format) => Ok(format),
+        None if to_stdout => Ok(OutputFormat::Jsonl),
+        None => Ok(OutputFormat::Arrow),
+    }
+}
+
+/// Stage 1: everything that can be known without the keystore.
+fn request(wanted: &Generate) -> Result<Request, Failure> {
+    let key_id = wanted.key_id.clone();
+    let template = match wanted.encryption_context.as_str() {
+        "" => ContextTemplate::default(),
+        text => ContextTemplate::parse(text).map_err(|error| Failure::new(Code::Usage, error))?,
+    };
+    if let Some(path) = &wanted.manifest {
+        let format = wanted.manifest_format.map(|format| match format {
+            ManifestFormat::Csv => Format::Csv,
+            ManifestFormat::Ndjson => Format::Ndjson,
+            ManifestFormat::Arrow => Format::Arrow,
+        });
+        let manifest = Manifest::open(path, format)?;
+        let (spec, unique) = (wanted.key_pair_spec, wanted.unique.as_deref());
+        return Ok(Request::of_manifest(key_id, spec, manifest, unique, template)?);
+    }
+    match (wanted.key_pair_spec, wanted.count) {
+        (Some(spec), Some(count)) => Ok(Request::of_count(key_id, spec, count, template)?),
+        (None, _) => Err(Failure::new(Code::Usage, "no key pair spec")
+            .hint("--key-pair-spec ECC_NIST_P256, for example")),
+        (_, None) => {
+            Err(Failure::new(Code::Usage, "neither --count nor --manifest").hint("--count 1000"))
+        }
+    }
+}
+
+fn write_files(
+    arguments: &Arguments,
+    wanted: &Generate,
+    request: &Request,
+    keystore: Keystore,
+    backend: Backend,
+) -> Result<(), Failure> {
+    let arn = keystore.resolve(request.key_id())?.arn().clone();
+    let mut plan = Plan::new(request, &arn, &wanted.output, wanted.part_bytes)?;
+    let begun = plan.begun();
+    if begun.complete && !wanted.dry_run {
+        return already_complete(arguments, wanted, request, &plan, &begun, &arn, backend);
+    }
+    let permit = authorize(&keystore, request, begun.material)?;
+    // The store is open no longer than needed: other commands may want it during a long job.
+    drop(keystore);
+    plan.seal_under(permit.key().material_id());
+    let team = Team::start(wanted.threads, backend)?;
+    if wanted.dry_run {
+        return dry_run(arguments, request, &plan, &permit, &team, backend);
+    }
+    make_folders(&plan)?;
+    let progress = progress_bar(request.rows());
+    let receipt = job::run(request, &permit, &plan, &team, &mut |rows| progress.set_position(rows));
+    progress.finish_and_clear();
+    summarize(arguments, wanted, &permit, &team, &plan, &receipt?)
+}
+
+fn print_lines(
+    arguments: &Arguments,
+    wanted: &Generate,
+    request: &Request,
+    keystore: Keystore,
+    backend: Backend,
+) -> Result<(), Failure> {
+    let arn = keystore.resolve(request.key_id())?.arn().clone();
+    let permit = authorize(&keystore, request, None)?;
+    drop(keystore);
+    let team = Team::start(wanted.threads, backend)?;
+    let plan = Plan::new(request, &arn, &wanted.output, wanted.part_bytes)?;
+    if wanted.dry_run {
+        return dry_run(arguments, request, &plan, &permit, &team, backend);
+    }
+    let progress = progress_bar(request.rows());
+    let mut out = io::stdout().lock();
+    let receipt =
+        job::print(request, &permit, &team, &mut out, &mut |rows| progress.set_position(rows));
+    progress.finish_and_clear();
+    match receipt {
+        Ok(receipt) => {
+            let rows = grouped(receipt.rows);
+            say(format!("{rows} rows in {:.3} s", receipt.elapsed.as_secs_f64()));
+            Ok(())
+        }
+        Err(keymill::pipeline::Error::Output(error))
+            if error.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn make_folders(plan: &Plan) -> Result<(), Failure> {
+    plan.make_folders().map_err(|error| {
+        Failure::new(Code::CannotCreate, format!("cannot make the output folder: {error}"))
+    })
+}
+
+fn summarize(
+    arguments: &Arguments,
+    wanted: &Generate,
+    permit: &Permit,
+    team: &Team,
+    plan: &Plan,
+    receipt: &Receipt,
+) -> Result<(), Failure> {
+    let seconds = receipt.elapsed.as_secs_f64();
+    let summary = Summary {
+        rows: receipt.rows,
+        made: receipt.made,
+        bytes: receipt.bytes,
+        seconds,
+        keys_per_second: receipt.made as f64 / seconds.max(1e-9),
+        backend: receipt.backend.name(),
+        threads: team.threads(),
+        path: wanted.output.display().to_string(),
+        parts: plan.parts.len(),
+        key_id: permit.key().arn().to_string(),
+        key_material_id: permit.key().material_id().to_string(),
+        already_complete: false,
+    };
+    conclude(arguments, &summary)
+}
+
+/// A repeated command finds its work done.
+fn already_complete(
+    arguments: &Arguments,
+    wanted: &Generate,
+    request: &Request,
+    plan: &Plan,
+    begun: &Begun,
+    arn: &KeyArn,
+    backend: Backend,
+) -> Result<(), Failure> {
+    let summary = Summary {
+        rows: request.rows(),
+        made: 0,
+        bytes: plan.bytes()?,
+        seconds: 0.0,
+        keys_per_second: 0.0,
+        backend: backend.name(),
+        threads: 0,
+        path: wanted.output.display().to_string(),
+        parts: plan.parts.len(),
+        key_id: arn.to_string(),
+        key_material_id: begun.material.map(|id| id.to_string()).unwrap_or_default(),
+        already_complete: true,
+    };
+    conclude(arguments, &summary)
+}
+
+/// A job writes its data to files, so that its summary is the only thing to print: as JSON on
+/// standard output, as talk otherwise.
+fn conclude(arguments: &Arguments, summary: &Summary) -> Result<(), Failure> {
+    if arguments.json {
+        return report(true, summary, |_| String::new());
+    }
+    let (path, rows) = (&summary.path, grouped(summary.rows));
+    if summary.already_complete {
+        say(format!("{path}: already complete, {rows} rows"));
+        return Ok(());
+    }
+    let kept = match summary.rows - summary.made {
+        0 => String::new(),
+        kept => format!(" ({} of them from an earlier run)", grouped(kept)),
+    };
+    let rate = grouped(summary.keys_per_second.round() as u64);
+    say(format!("{path}: {rows} rows{kept}, {}", binary_size(summary.bytes)));
+    say(format!(
+        "{:.3} s, {rate} keys/s, backend {}, {} threads",
+        summary.seconds, summary.backend, summary.threads
+    ));
+    Ok(())
+}
+
+/// The plan, as `--dry-run` prints it.
+#[derive(Serialize)]
+struct PlanReport {
+    rows: u64,
+    bytes: u64,
+    estimated_seconds: f64,
+    backend: &'static str,
+    threads: usize,
+    key_id: String,
+    key_material_id: String,
+    parts: Vec<PartReport>,
+}
+
+#[derive(Serialize)]
+struct PartReport {
+    path: String,
+    key_pair_spec: &'static str,
+    rows: u64,
+}
+
+fn dry_run(
+    arguments: &Arguments,
+    request: &Request,
+    plan: &Plan,
+    permit: &Permit,
+    team: &Team,
+    backend: Backend,
+) -> Result<(), Failure> {
+    let seconds = request
+        .groups()
+        .iter()
+        .map(|group| estimated_seconds(group.spec, group.rows, backend, team.threads()));
+    let part = |part: &keymill::pipeline::plan::PartPlan| PartReport {
+        path: part.path.display().to_string(),
+        key_pair_spec: part.description.spec.name(),
+        rows: part.description.rows,
+    };
+    let plan = PlanReport {
+        rows: request.rows(),
+        bytes: plan.bytes()?,
+        estimated_seconds: seconds.sum(),
+        backend: backend.name(),
+        threads: team.threads(),
+        key_id: permit.key().arn().to_string(),
+        key_material_id: permit.key().material_id().to_string(),
+        parts: plan.parts.iter().map(part).collect(),
+    };
+    report(arguments.json, &plan, |plan| {
+        let mut text = format!(
+            "{} rows, {}, about {:.0} s on {} threads ({}) under {}\n",
+            grouped(plan.rows),
+            binary_size(plan.bytes),
+            plan.estimated_seconds,
+            plan.threads,
+            plan.backend,
+            plan.key_id
+        );
+        for part in &plan.parts {
+            let rows = grouped(part.rows);
+            text += &format!("{}: {rows} rows {}\n", part.path, part.key_pair_spec);
+        }
+        text + "Nothing was made.\n"
+    })
+}
+
+/// Rows, rate and time left, on standard error if that is a terminal.
+fn progress_bar(rows: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(rows), ProgressDrawTarget::stderr_with_hz(10));
+    let template = "{bar:32} {human_pos}/{human_len} rows  {per_sec}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -49,6 +49,11 @@ impl Team {
         Ok(Self { pool, backend })
     }
 
+    /// Runs `task` on the team, its parallel iterators too.
+    pub fn install<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(task)
+    }
+
     /// Number of workers.
     #[must_use]
     pub fn threads(&self) -> usize {

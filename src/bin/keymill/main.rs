@@ -10,6 +10,7 @@ mod init;
 mod inspect;
 mod key;
 mod output;
+mod parts;
 mod repair;
 mod verify;
 

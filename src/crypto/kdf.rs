@@ -55,4 +55,14 @@ mod tests {
         let out = hmac_sha256(&key, &[&1_u32.to_be_bytes(), &fixed]);
         assert_eq!(out.expose()[..16], expected);
     }
+
+    #[test]
+    fn label_and_context_match_an_independent_implementation() {
+        // Computed with pyca/cryptography: KBKDFHMAC(SHA256, CounterMode, 32, rlen=4, llen=4,
+        // BeforeFixed, label=b"label", context=b"context") over the key 00 01 .. 1f.
+        let key: [u8; 32] = core::array::from_fn(|i| u8::try_from(i).unwrap());
+        let derived = kbkdf_hmac_sha256(&key, b"label", b"context");
+        let expected = "303790cfe363abe9682dbfff5941f23b32addc96da72f4c7e5b20e9f59a4e570";
+        assert_eq!(*derived.expose(), bytes(expected));
+    }
 }

@@ -275,7 +275,7 @@ pub fn compare_with_manifest(
         }
         Ok(())
     })?;
-    faults.extend(cursors.into_values().filter_map(|cursor| cursor.rest()));
+    faults.extend(cursors.into_values().filter_map(Cursor::rest));
     Ok(faults)
 }
 

@@ -37,12 +37,11 @@ fn row_of(path: &Path, wanted: &Decrypt) -> Result<(Vec<u8>, EncryptionContext),
     let bad = |error: &dyn std::fmt::Display| {
         Failure::new(Code::BadData, format!("{}: {error}", path.display()))
     };
-    let context = match given_context(wanted)? {
-        Some(context) => context,
-        None => {
-            let context = PartContext::of(file).map_err(|error| bad(&error))?;
-            context.of_row(&row).map_err(|error| bad(&error))?
-        }
+    let context = if let Some(context) = given_context(wanted)? {
+        context
+    } else {
+        let context = PartContext::of(file).map_err(|error| bad(&error))?;
+        context.of_row(&row).map_err(|error| bad(&error))?
     };
     Ok((row.blob.to_vec(), context))
 }

@@ -106,8 +106,10 @@ fn a_batch_of_every_spec_opens_row_by_row() {
 #[test]
 fn a_known_blob_stays_the_same_to_the_byte() {
     let blob = seal(&key_of(ARN, 1), &mut drbg(), b"keymill", &context(&[("k", "v")])).unwrap();
-    let digits: String = blob.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(digits, include_str!("known_blob.hex").trim());
+    let known = include_str!("known_blob.hex").trim().as_bytes();
+    let digit = |at: usize| char::from(known[at]).to_digit(16).unwrap();
+    let known = (0..known.len() / 2).map(|at| digit(2 * at) << 4 | digit(2 * at + 1));
+    assert!(blob.iter().map(|byte| u32::from(*byte)).eq(known), "{blob:02x?}");
 }
 
 /// The cipher as it is set up here, on the published vectors of its parameters.

@@ -80,7 +80,7 @@ impl Group {
 
     /// Counts `record`, number `row` of the manifest, into the slot being filled.
     fn add(&mut self, row: u64, record: &Record) {
-        if self.rows % slot_rows(self.spec) as u64 == 0 {
+        if self.rows.is_multiple_of(slot_rows(self.spec) as u64) {
             self.slots.push(SlotPlace { bytes: record.start..record.end, first_row: row });
             self.filling.fill(0);
         }

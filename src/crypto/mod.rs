@@ -5,6 +5,7 @@
 //! blobs in place.
 
 pub mod drbg;
+pub mod ec;
 pub mod engine;
 pub mod key_pair;
 pub mod seal;

@@ -118,6 +118,9 @@ impl<C: Curve<N>, const N: usize> Task for Multiply<'_, C, N> {
         for group in 0..groups {
             wrong |= leave(fp, work, table, group) & !work.flagged[group];
         }
+        if C::EDWARDS {
+            leave_as_edwards(fp, work, table, groups);
+        }
         wrong
     }
 }
@@ -150,6 +153,9 @@ impl<C: Curve<N>, const N: usize> Task for Sum<'_, C, N> {
         work.negate[..groups].fill(0);
         for group in 0..groups {
             wrong |= leave(fp, work, table, group);
+        }
+        if C::EDWARDS {
+            leave_as_edwards(fp, work, table, groups);
         }
         wrong
     }
@@ -321,4 +327,48 @@ fn leave<L: Lanes, C: Curve<N>, const N: usize>(
     fp.store(&mut work.dx[group], fp.decode(&x));
     fp.store(&mut work.dy[group], fp.decode(&y));
     !fp.is_zero(&fp.canonical(&gap))
+}
+
+/// Turns what leaves into Edwards coordinates, one inversion for all.
+///
+/// With `u = x - A/3` and `v = y`: `(sqrt(-486664) u / v, (u - 1) / (u + 1))`. The divisor
+/// `v (u + 1)` is zero for the points of order one and two only.
+#[inline(always)]
+fn leave_as_edwards<L: Lanes, C: Curve<N>, const N: usize>(
+    fp: Fp<L, C, N>,
+    work: &mut Work<N>,
+    table: &Table<N>,
+    groups: usize,
+) {
+    let shift = fp.load(&table.edwards.shift);
+    let (one, root) = (fp.load(&table.edwards.one), fp.load(&table.edwards.root));
+    let mut chain = [fp.small(1); CHAINS];
+    for first in (0..groups).step_by(CHAINS) {
+        for (i, product) in chain.iter_mut().enumerate() {
+            let group = first + i;
+            let u = fp.weak(fp.sub_loose(&fp.load(&work.x[group]), &shift, 3));
+            let divisor = fp.mul(&fp.add(&u, &one), &fp.load(&work.y[group]));
+            fp.store(&mut work.dx[group], divisor);
+            fp.store(&mut work.dy[group], u);
+            *product = if first == 0 { divisor } else { fp.mul(product, &divisor) };
+            fp.store(&mut work.prefix[group], *product);
+        }
+    }
+    let mut chain = invert_chains(fp, &chain);
+    for first in (0..groups).step_by(CHAINS).rev() {
+        for (i, rest) in chain.iter_mut().enumerate() {
+            let group = first + i;
+            let mut inverse = *rest;
+            if first > 0 {
+                inverse = fp.mul(rest, &fp.load(&work.prefix[group - CHAINS]));
+                *rest = fp.mul(rest, &fp.load(&work.dx[group]));
+            }
+            let (u, v) = (fp.load(&work.dy[group]), fp.load(&work.y[group]));
+            let over_v = fp.mul(&inverse, &fp.add(&u, &one));
+            let x = fp.mul(&fp.mul(&over_v, &u), &root);
+            let y = fp.mul(&fp.mul(&inverse, &v), &fp.sub(&u, &one));
+            fp.store(&mut work.dx[group], fp.decode(&x));
+            fp.store(&mut work.dy[group], fp.decode(&y));
+        }
+    }
 }

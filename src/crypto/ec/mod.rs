@@ -21,6 +21,7 @@
 
 
 
+use self::batch::Batch;
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::{Engine, GenerateError};
 use crate::crypto::key_pair::KeyPairBatch;
@@ -56,7 +57,14 @@ impl EcEngine {
     #[must_use]
     pub fn new(spec: KeyPairSpec, token: Ifma) -> Option<Self> {
         let batch: Box<dyn batch::Generate> = match spec {
-            KeyPairSpec::EccNistP256 => Box::new(batch::Batch::<_, curve::P256, 5>::new(token)),
+            KeyPairSpec::EccNistP256 => Box::new(Batch::<_, curve::P256, 5>::new(token)),
+            KeyPairSpec::EccNistP384 => Box::new(Batch::<_, curve::P384, 8>::new(token)),
+            KeyPairSpec::EccNistP521 => Box::new(Batch::<_, curve::P521, 11>::new(token)),
+            KeyPairSpec::EccSecgP256k1 => Box::new(Batch::<_, curve::Secp256k1, 5>::new(token)),
+            KeyPairSpec::Sm2 => Box::new(Batch::<_, curve::Sm2, 5>::new(token)),
+            KeyPairSpec::EccNistEdwards25519 => {
+                Box::new(Batch::<_, curve::Curve25519, 5>::new(token))
+            }
             _ => return None,
         };
         Some(Self { batch, token })

@@ -3,11 +3,13 @@
 use core::fmt::Debug;
 use core::marker::PhantomData;
 
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use p256::elliptic_curve::array::typenum::Unsigned;
 use p256::elliptic_curve::sec1::{FromSec1Point, ModulusSize, Sec1Point, ToSec1Point};
 use p256::elliptic_curve::{
     CurveArithmetic, FieldBytesSize, Group as _, PrimeField, ProjectivePoint,
 };
+use zeroize::Zeroize;
 
 use super::curve::Scalar;
 
@@ -72,5 +74,53 @@ where
             total += point.unwrap_or_default();
         }
         total == ProjectivePoint::<C>::mul_by_generator(&reduce::<C::Scalar>(sum))
+    }
+}
+
+/// Edwards25519, by curve25519-dalek. Points are Edwards points here.
+#[derive(Debug)]
+pub(super) struct Edwards;
+
+impl Edwards {
+    /// `sum limb_i 2^(64 i)` modulo the order.
+    fn reduce(limbs: &Scalar) -> curve25519_dalek::Scalar {
+        let mut bytes = [0; 64];
+        for (chunk, limb) in bytes.chunks_exact_mut(8).zip(limbs) {
+            chunk.copy_from_slice(&limb.to_le_bytes());
+        }
+        let scalar = curve25519_dalek::Scalar::from_bytes_mod_order_wide(&bytes);
+        bytes.zeroize();
+        scalar
+    }
+}
+
+/// The encoding of an Edwards point (RFC 8032 5.1.2).
+fn compress([x, y]: &Point) -> CompressedEdwardsY {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(&y[COORDINATE_BYTES_MAX - 32..]);
+    bytes.reverse();
+    bytes[31] |= x[COORDINATE_BYTES_MAX - 1] << 7;
+    CompressedEdwardsY(bytes)
+}
+
+impl Oracle for Edwards {
+    fn multiply(scalar: &Scalar) -> Point {
+        let product = curve25519_dalek::EdwardsPoint::mul_base(&Self::reduce(scalar)).compress();
+        let mut bytes = product.to_bytes();
+        let mut point = [[0; COORDINATE_BYTES_MAX]; 2];
+        point[0][COORDINATE_BYTES_MAX - 1] = bytes[31] >> 7;
+        bytes[31] &= 0x7f;
+        bytes.reverse();
+        point[1][COORDINATE_BYTES_MAX - 32..].copy_from_slice(&bytes);
+        point
+    }
+
+    fn adds_up(points: &[Point], sum: &Scalar) -> bool {
+        let mut total = curve25519_dalek::EdwardsPoint::default();
+        for point in points {
+            let Some(point) = compress(point).decompress() else { return false };
+            total += point;
+        }
+        total == curve25519_dalek::EdwardsPoint::mul_base(&Self::reduce(sum))
     }
 }

@@ -26,7 +26,23 @@ pub(super) struct Table<const N: usize> {
     pub(super) a: Element<N>,
     /// Coefficient `b`, in every lane.
     pub(super) b: Element<N>,
+    /// For the curve whose points leave in Edwards form.
+    pub(super) edwards: Edwards<N>,
 }
+
+/// Constants of the map from the short Weierstrass form of Curve25519 to Edwards25519.
+#[derive(Debug)]
+pub(super) struct Edwards<const N: usize> {
+    /// `486662 / 3`.
+    pub(super) shift: Element<N>,
+    /// One.
+    pub(super) one: Element<N>,
+    /// The square root of -486664 that RFC 7748 4.1 takes.
+    pub(super) root: Element<N>,
+}
+
+const SHIFT_25519: &str = "2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaad2451";
+const ROOT_25519: &str = "70d9120b9f5ff9442d84f723fc03b0813a5e2c2eb482e57d3391fb5500ba81e7";
 
 /// 64-bit limbs to 52-bit digits, the same in every lane.
 pub(super) fn digits_of<const N: usize>(limbs: &Scalar) -> Element<N> {
@@ -57,7 +73,17 @@ impl<C: Curve<N>, const N: usize> Task for Build<C, N> {
             windows: vec![[[[Row::default(); ENTRY_ROWS]; N]; 2]; C::WINDOWS],
             a: [Row::default(); N],
             b: [Row::default(); N],
+            edwards: Edwards {
+                shift: [Row::default(); N],
+                one: [Row::default(); N],
+                root: [Row::default(); N],
+            },
         };
+        if C::EDWARDS {
+            fp.store(&mut table.edwards.shift, fp.canonical(&constant(SHIFT_25519)));
+            fp.store(&mut table.edwards.one, fp.canonical(&fp.one()));
+            fp.store(&mut table.edwards.root, fp.canonical(&constant(ROOT_25519)));
+        }
         fp.store(&mut table.a, a);
         fp.store(&mut table.b, coefficient_b(fp, &a, &generator));
         let mut first = generator;

@@ -31,10 +31,23 @@ fn points_match_oracle<L: Lanes, C: Curve<N>, const N: usize>(lanes: L) {
     assert!(batch.adds_up(&scalars));
 }
 
-#[test]
-fn p256_matches_oracle() {
-    points_match_oracle::<_, curve::P256, 5>(Portable);
-    if let Some(token) = Ifma::detect() {
-        points_match_oracle::<_, curve::P256, 5>(token);
-    }
+macro_rules! curve_tests {
+    ($($name:ident: $curve:ident, $digits:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            points_match_oracle::<_, curve::$curve, $digits>(Portable);
+            if let Some(token) = Ifma::detect() {
+                points_match_oracle::<_, curve::$curve, $digits>(token);
+            }
+        }
+    )*};
+}
+
+curve_tests! {
+    p256_matches_oracle: P256, 5;
+    p384_matches_oracle: P384, 8;
+    p521_matches_oracle: P521, 11;
+    secp256k1_matches_oracle: Secp256k1, 5;
+    sm2_matches_oracle: Sm2, 5;
+    ed25519_matches_oracle: Curve25519, 5;
 }

@@ -120,6 +120,12 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
             let start = COORDINATE_BYTES_MAX - C::COORDINATE_BYTES;
             self.write_coordinate(key, which, &mut coordinate[start..]);
         }
+        if C::EDWARDS {
+            // As in its encoding, an Edwards point has only the parity of its abscissa.
+            let odd = point[0][COORDINATE_BYTES_MAX - 1] & 1;
+            point[0] = [0; COORDINATE_BYTES_MAX];
+            point[0][COORDINATE_BYTES_MAX - 1] = odd;
+        }
         point
     }
 

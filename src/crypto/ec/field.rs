@@ -285,12 +285,7 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
 
     /// `b` in the lanes of `mask`, `a` in the others.
     #[inline(always)]
-    pub(super) fn select(
-        self,
-        mask: u8,
-        a: &Digits<L, N>,
-        b: &Digits<L, N>,
-    ) -> Digits<L, N> {
+    pub(super) fn select(self, mask: u8, a: &Digits<L, N>, b: &Digits<L, N>) -> Digits<L, N> {
         let mut t = *a;
         for i in 0..N {
             t[i] = self.lanes.select(mask, a[i], b[i]);

@@ -6,10 +6,10 @@
 #![expect(unsafe_code, reason = "intrinsics need the CPU features that the token proves")]
 
 use core::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask, _mm512_load_si512,
-    _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64, _mm512_movepi64_mask,
-    _mm512_permutex2var_epi64, _mm512_set1_epi64, _mm512_srai_epi64, _mm512_srl_epi64,
-    _mm512_store_si512, _mm512_sub_epi64, _mm512_xor_si512, _mm_cvtsi64_si128,
+    __m512i, _mm_cvtsi64_si128, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask,
+    _mm512_load_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64,
+    _mm512_movepi64_mask, _mm512_permutex2var_epi64, _mm512_set1_epi64, _mm512_srai_epi64,
+    _mm512_srl_epi64, _mm512_store_si512, _mm512_sub_epi64, _mm512_xor_si512,
 };
 
 use super::lanes::{Lanes, Row, Task};

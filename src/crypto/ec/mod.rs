@@ -19,8 +19,6 @@
 //! - one key of each batch, chosen at random, is computed whole by the portable crate and
 //!   compared with its encoding: finds systematic faults of recoding and conversion.
 
-
-
 use self::batch::Batch;
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::{Engine, GenerateError};

@@ -24,7 +24,7 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Scalar {
 }
 
 /// `a - b`, and all ones if that borrowed.
-fn sub(a: &Scalar, b: &Scalar) -> (Scalar, u64) {
+pub(super) fn sub(a: &Scalar, b: &Scalar) -> (Scalar, u64) {
     let mut difference = [0; LIMBS_MAX];
     let mut borrow = false;
     for i in 0..LIMBS_MAX {

@@ -56,7 +56,6 @@ pub(super) fn digit_of(limbs: &Scalar, i: usize) -> u64 {
     (limbs[limb] >> shift | high) & DIGIT_MASK
 }
 
-
 /// A point in affine coordinates, in each lane.
 type Point<L, const N: usize> = [Digits<L, N>; 2];
 

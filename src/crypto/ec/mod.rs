@@ -18,6 +18,12 @@
 //!   errors of several keys cancel;
 //! - one key of each batch, chosen at random, is computed whole by the portable crate and
 //!   compared with its encoding: finds systematic faults of recoding and conversion.
+#![expect(
+    clippy::inline_always,
+    clippy::needless_range_loop,
+    clippy::manual_memcpy,
+    reason = "arithmetic must be inlined into the function with the features on, and its loops over digits unrolled; they index several arrays in step"
+)]
 
 use self::batch::Batch;
 use crate::crypto::drbg::Drbg;
@@ -35,6 +41,8 @@ mod ifma;
 mod kernel;
 mod lanes;
 mod oracle;
+#[cfg(test)]
+mod portable;
 mod scalar;
 mod table;
 #[cfg(test)]

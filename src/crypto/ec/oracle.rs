@@ -30,7 +30,7 @@ pub(super) trait Oracle: Debug + Send + Sync + 'static {
     fn adds_up(points: &[Point], sum: &Scalar) -> bool;
 }
 
-/// A curve of the RustCrypto family.
+/// A curve of the family of crates around `elliptic-curve`.
 #[derive(Debug)]
 pub(super) struct Sec1<C>(PhantomData<C>);
 

@@ -51,7 +51,7 @@ pub(super) fn accumulate(sum: &mut Scalar, scalar: &Scalar) {
 pub(super) fn in_range(scalar: &Scalar, order: &Scalar) -> bool {
     let (_, below) = sub(scalar, order);
     let any = scalar.iter().fold(0, |any, limb| any | limb);
-    (below != 0) & (any != 0)
+    below != 0 && any != 0
 }
 
 /// Draws a uniform scalar into `bytes`, which hold a first random candidate.

@@ -34,7 +34,7 @@ fn scalars<C: Curve<N>, const N: usize>(keys: usize, seed: u8) -> Vec<Scalar> {
 fn shifted(value: u64, bits: usize) -> Scalar {
     let mut limbs = [0; LIMBS_MAX];
     limbs[bits / 64] = value << (bits % 64);
-    if bits % 64 > 0 && bits / 64 + 1 < LIMBS_MAX {
+    if !bits.is_multiple_of(64) && bits / 64 + 1 < LIMBS_MAX {
         limbs[bits / 64 + 1] = value >> (64 - bits % 64);
     }
     limbs

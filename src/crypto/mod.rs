@@ -7,6 +7,7 @@
 pub mod check;
 pub mod der;
 pub mod drbg;
+pub mod ec;
 pub mod engine;
 pub mod kdf;
 pub mod key_pair;

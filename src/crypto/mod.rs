@@ -4,9 +4,12 @@
 //! [`KeyPairBatch`] with encoded key pairs, and [`seal`] turns it into a batch of ciphertext
 //! blobs in place.
 
+pub mod arith;
 pub mod drbg;
 pub mod engine;
 pub mod key_pair;
+pub mod prime;
+pub mod rsa;
 pub mod seal;
 
 pub use engine::{Engine, GenerateError, engine};

@@ -4,6 +4,7 @@
 //! [`KeyPairBatch`] with encoded key pairs, and [`seal`] turns it into a batch of ciphertext
 //! blobs in place.
 
+pub mod arith;
 pub mod check;
 pub mod der;
 pub mod drbg;
@@ -12,6 +13,8 @@ pub mod engine;
 pub mod kdf;
 pub mod key_pair;
 pub mod portable;
+pub mod prime;
+pub mod rsa;
 pub mod seal;
 
 pub use engine::{Engine, GenerateError, engine};

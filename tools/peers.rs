@@ -53,7 +53,7 @@ fn main() {
         seconds[1] += engine_seconds(&mut portable, &mut one, &mut drbg);
         let start = Instant::now();
         for _ in 0..4 {
-            std::hint::black_box(rsa::RsaPrivateKey::new(&mut drbg, bits).expect("a key"));
+            std::hint::black_box(rsa::PrivateKey::new(&mut drbg, bits).expect("a key"));
         }
         seconds[2] += start.elapsed().as_secs_f64() / 4.0;
     }

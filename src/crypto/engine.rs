@@ -3,8 +3,8 @@
 use core::fmt;
 
 use crate::crypto::drbg::Drbg;
-use crate::crypto::key_pair::KeyPairBatch;
 use crate::crypto::ec::EcEngine;
+use crate::crypto::key_pair::KeyPairBatch;
 use crate::crypto::portable::PortableEngine;
 use crate::crypto::rsa::RsaEngine;
 use crate::spec::KeyPairSpec;

@@ -7,7 +7,6 @@ use crate::crypto::portable::PortableEngine;
 use crate::spec::KeyPairSpec;
 use crate::sys::features::BackendChoice;
 
-
 fn pairs(spec: KeyPairSpec, rows: usize) -> KeyPairBatch {
     let mut batch = KeyPairBatch::with_capacity(spec, rows);
     let mut drbg = Drbg::from_seed([spec.code(); 32]);
@@ -59,28 +58,6 @@ fn checker_refuses_altered_rsa_keys() {
         assert!(check_pair(KeyPairSpec::Rsa2048, public, &altered).is_err(), "byte {at}");
     }
     assert!(check_pair(KeyPairSpec::Rsa3072, public, private).is_err());
-}
-
-#[test]
-fn rsa_writer_agrees_with_the_rsa_crate() {
-    use ::rsa::pkcs8::DecodePrivateKey;
-    use ::rsa::traits::{PrivateKeyParts, PublicKeyParts};
-    let batch = pairs(KeyPairSpec::Rsa2048, 1);
-    let key = ::rsa::PrivateKey::from_pkcs8_der(batch.private_key(0)).unwrap();
-    let bytes = |number: &::rsa::BoxedUint| number.to_be_bytes().to_vec();
-    let numbers = der::RsaNumbers {
-        n: &bytes(key.n()),
-        d: &bytes(key.d()),
-        p: &bytes(&key.primes()[0]),
-        q: &bytes(&key.primes()[1]),
-        dp: &bytes(key.dp().unwrap()),
-        dq: &bytes(key.dq().unwrap()),
-        qinv: &bytes(&key.crt_coefficient().unwrap()),
-    };
-    let (mut spki, mut pkcs8) = (vec![0; 294], vec![0; 1220]);
-    let length = der::write_rsa(&numbers, &mut spki, &mut pkcs8);
-    assert_eq!(&pkcs8[..length], batch.private_key(0));
-    assert_eq!(spki, batch.public_key(0));
 }
 
 /// Whatever the CPU has is judged by the checker, in batches that do not fill the lanes.

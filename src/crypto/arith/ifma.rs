@@ -5,6 +5,7 @@
 //! that the CPU has the instructions.
 #![cfg(target_arch = "x86_64")]
 #![expect(unsafe_code, reason = "vector instructions of a CPU that was asked for them")]
+#![expect(clippy::wildcard_imports, reason = "the names of the intrinsics say where they are from")]
 
 use core::arch::x86_64::*;
 

@@ -1,4 +1,10 @@
 #![doc = include_str!("ifma.md")]
+#![expect(
+    clippy::inline_always,
+    clippy::return_self_not_must_use,
+    unreachable_pub,
+    reason = "arithmetic must be inlined into the function that has the vector features on, and its results are all used"
+)]
 
 mod blocks;
 mod exponent;
@@ -67,6 +73,10 @@ impl<const K: usize> zeroize::Zeroize for Eight<K> {
 }
 
 /// Bits of the moduli that `K` digits serve: the digits leave 16, 24 or 32 bits spare.
+///
+/// # Panics
+///
+/// For any other number of digits.
 #[must_use]
 pub const fn modulus_bits(digits: usize) -> usize {
     match digits {

@@ -33,7 +33,8 @@ fn operands<const K: usize>(drbg: &mut Drbg) -> [Eight<K>; 3] {
 }
 
 fn kernel_is_model<N: Kernel, const K: usize>(kernel: N, cases: usize) {
-    let (mut drbg, mut scratch) = (Drbg::from_seed([K as u8; 32]), Scratch::default());
+    let (mut drbg, mut scratch) =
+        (Drbg::from_seed([u8::try_from(K).unwrap(); 32]), Scratch::default());
     for _ in 0..cases {
         let [n, a, b] = operands::<K>(&mut drbg);
         let modulus = Modulus::new(&n);

@@ -6,12 +6,12 @@ use sha2::{Digest, Sha512};
 use zeroize::Zeroize;
 
 use super::curve::{Curve, LIMBS_MAX, Scalar};
-use super::encode::Templates;
 use super::kernel::{CHAINS, Multiply, Sum, Work};
 use super::lanes::{LANES, Lanes};
 use super::oracle::{COORDINATE_BYTES_MAX, Oracle, Point};
 use super::scalar;
 use super::table::{self, Table};
+use crate::crypto::der;
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::GenerateError;
 use crate::crypto::key_pair::KeyPairBatch;
@@ -38,7 +38,6 @@ pub(super) struct Batch<L, C, const N: usize> {
     lanes: L,
     pub(super) work: Work<N>,
     table: &'static Table<N>,
-    templates: Templates,
     /// What is encoded as the private key: big-endian scalars, or seeds.
     secrets: Secret<Vec<u8>>,
     scalars: Secret<Vec<Scalar>>,
@@ -53,7 +52,6 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
             lanes,
             work: Work::new(keys / LANES),
             table: C::table(|| lanes.enter(table::Build::<C, N>(PhantomData))),
-            templates: Templates::new(C::SPEC, C::COORDINATE_BYTES),
             secrets: Secret::new(vec![0; keys * C::COORDINATE_BYTES]),
             scalars: Secret::new(vec![[0; LIMBS_MAX]; keys]),
             curve: PhantomData,
@@ -164,9 +162,12 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
     fn encode(&self, out: &mut KeyPairBatch, keys: usize) {
         let secrets = self.secrets.expose().chunks_exact(C::COORDINATE_BYTES);
         for (key, secret) in secrets.take(keys).enumerate() {
-            out.push_with(|public, private| {
-                self.templates.write(public, private, secret, |room| self.write_point(key, room))
-            });
+            // The tag of an uncompressed point, if it is one; overwritten if not.
+            let mut point = [4; 1 + 2 * COORDINATE_BYTES_MAX];
+            let point = &mut point[..C::SPKI_POINT_BYTES];
+            let tag = usize::from(!C::EDWARDS);
+            self.write_point(key, &mut point[tag..]);
+            out.push_with(|spki, pkcs8| der::write_fixed(C::SPEC, secret, point, spki, pkcs8));
         }
     }
 

@@ -39,6 +39,9 @@ pub(super) trait Curve<const N: usize>: Prime<N> {
 
     /// Bytes of a coordinate.
     const COORDINATE_BYTES: usize = Self::BITS.div_ceil(8);
+    /// Bytes of a public key within its SPKI: 04, x, y, or an encoded Edwards point.
+    const SPKI_POINT_BYTES: usize =
+        if Self::EDWARDS { Self::COORDINATE_BYTES } else { 1 + 2 * Self::COORDINATE_BYTES };
     /// Windows of a scalar.
     const WINDOWS: usize = Self::COORDINATE_BYTES;
 }

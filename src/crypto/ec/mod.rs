@@ -3,8 +3,7 @@
 //! In: a [`Drbg`] and a number of rows. Out: encoded key pairs in a [`KeyPairBatch`]. The room
 //! knows nothing of requests, files or threads. From the floor up: `lanes` and `ifma` (integers),
 //! `field` (six primes), `curve` and `table` (parameters and multiples of the generator),
-//! `kernel` (a batch of scalar multiplications), `scalar` and `encode` (private keys, DER), and
-//! here the engine that walks a request in batches.
+//! `kernel` (a batch of scalar multiplications), `scalar` (private keys), and here the engine that walks a request in batches.
 //!
 //! # What is checked of every key
 //!
@@ -34,7 +33,6 @@ use crate::sys::features::{Backend, Ifma};
 
 mod batch;
 mod curve;
-mod encode;
 mod field;
 #[cfg(target_arch = "x86_64")]
 mod ifma;

@@ -3,6 +3,10 @@
 //! A candidate is drawn coprime to a primorial ([`source`]), divided by the next primes
 //! ([`sieve`]), put to a base-2 Fermat test and then to Miller-Rabin ([`search`]). Candidates are
 //! independent of each other, so what a rejected one reveals says nothing about the accepted one.
+#![expect(
+    clippy::inline_always,
+    reason = "arithmetic must be inlined into the function that has the vector features on"
+)]
 
 pub mod search;
 pub mod sieve;

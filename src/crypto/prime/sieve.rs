@@ -33,6 +33,7 @@ impl<const K: usize> Sieve<K> {
 
     /// Lanes that have no divisor, and whose predecessor is coprime to the public exponent.
     #[inline(always)]
+    #[must_use]
     pub fn survivors<V: Lanes>(&self, numbers: &Eight<K>) -> u8 {
         self.0.iter().fold(0xff, |alive, row| alive & !row.divides::<V>(numbers))
     }
@@ -43,7 +44,8 @@ impl<const K: usize> Row<K> {
         let mut power = 1;
         let powers = core::array::from_fn(|_| {
             let this = power;
-            power = (u128::from(power) << 52).rem_euclid(u128::from(p)) as u64;
+            let next = (u128::from(power) << 52) % u128::from(p);
+            power = u64::try_from(next).expect("below p");
             this
         });
         let inverse = (0..5).fold(p.wrapping_mul(3) ^ 2, |x, _| {

@@ -172,6 +172,7 @@ impl<N: Kernel, const K: usize> KeyMill<N, K> {
 }
 
 /// Whether `(x^d)^e = x mod n` in every lane.
+#[expect(clippy::inline_always, reason = "must be inlined into the function that has the features")]
 #[inline(always)]
 fn round_trip<N: Kernel, const K: usize>(
     n: &Eight<K>,

@@ -66,8 +66,8 @@ impl Parts {
     fn relations_hold(&self, p1: &[u64], q1: &[u64], reduced: &[u64]) -> bool {
         let half = self.p.len();
         let times = |a: u64, b: u64| {
-            let wide = u128::from(a) * u128::from(b);
-            limbs::modulo_mersenne(&[wide as u64, (wide >> 64) as u64])
+            let (low, high) = a.carrying_mul(b, 0);
+            limbs::modulo_mersenne(&[low, high])
         };
         let of = limbs::modulo_mersenne;
         let lcm = times(of(reduced), of(q1));

@@ -1,6 +1,6 @@
 //! Keys of every size and backend, read back and validated by an independent crate.
 
-use rsa::RsaPrivateKey;
+use rsa::PrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
 
 use super::RsaEngine;
@@ -16,7 +16,7 @@ fn keys_are_good(spec: KeyPairSpec, backend: Backend, rows: usize) {
     let mut engine = RsaEngine::new(spec, backend);
     engine.generate(&mut drbg, &mut batch, rows).expect("the keys are consistent");
     for row in 0..rows {
-        let key = RsaPrivateKey::from_pkcs8_der(batch.private_key(row)).expect("valid PKCS#8");
+        let key = PrivateKey::from_pkcs8_der(batch.private_key(row)).expect("valid PKCS#8");
         key.validate().expect("a valid key");
         let spki = key.to_public_key().to_public_key_der().expect("encodes");
         assert_eq!(spki.as_bytes(), batch.public_key(row), "row {row}");

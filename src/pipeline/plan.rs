@@ -11,7 +11,7 @@ use crate::limits::slot_rows;
 use crate::pipeline::error::Error;
 use crate::pipeline::manifest::check::Group;
 use crate::pipeline::request::Request;
-use crate::pipeline::sink::arrow::{Column, Layout, PartDescription, PartFile};
+use crate::pipeline::sink::arrow::{self, Column, Layout, PartDescription, PartFile};
 use crate::spec::{KeyArn, KeyPairSpec, MaterialId};
 use crate::sys::features::Backend;
 use crate::sys::file::temporary_path;
@@ -92,11 +92,18 @@ impl Plan {
 
     /// What an earlier run of the same job has left.
     /// Files of other jobs are passed over here; they are refused when they are opened for writing.
-    #[must_use]
-    pub fn begun(&self) -> Begun {
+    ///
+    /// # Errors
+    ///
+    /// A published file of this job that is damaged: every byte of it is checked, so that a
+    /// repeated command never calls a broken file complete.
+    pub fn begun(&self) -> Result<Begun, Error> {
         let mut begun = Begun { complete: true, material: None };
         for part in &self.parts {
             let published = self.material_of(&part.path);
+            if published.is_some() {
+                check_whole(&part.path)?;
+            }
             begun.complete &= published.is_some();
             let found = match published {
                 None => self.material_of(&temporary_path(&part.path)),
@@ -104,7 +111,7 @@ impl Plan {
             };
             begun.material = begun.material.or(found);
         }
-        begun
+        Ok(begun)
     }
 
     /// The material of the file at `path`, if it is of this job.
@@ -131,6 +138,14 @@ impl Plan {
             part.description.material_id = material;
         }
     }
+}
+
+/// Whether a published file is sound in every byte.
+fn check_whole(path: &Path) -> Result<(), arrow::Error> {
+    if PartFile::open(path)?.check().is_empty() {
+        return Ok(());
+    }
+    Err(arrow::Error::Damaged { path: path.to_owned(), what: arrow::Damage::Content })
 }
 
 fn description(

@@ -25,7 +25,12 @@ pub fn run(arguments: &Arguments, wanted: &Decrypt) -> Result<(), Failure> {
         (None, Some(path)) => (read_blob(path)?, given_context(wanted)?.unwrap_or_default()),
         (None, None) => return Err(Failure::new(Code::Usage, "neither a file nor --blob")),
     };
-    let opened = open_blob(arguments, &blob, &context)?;
+    let source = wanted.path.as_ref().or(wanted.blob.as_ref());
+    let opened = open_blob(arguments, &blob, &context).map_err(|mut failure| {
+        let source = source.map(|path| path.display().to_string()).unwrap_or_default();
+        failure.message = format!("{source}: {}", failure.message);
+        failure
+    })?;
     show(wanted, &opened)
 }
 

@@ -88,7 +88,9 @@ fn keystore_hint(error: &keystore::Error) -> Option<&'static str> {
         Error::AliasExists(..) => "keymill alias update lets it stand for another key",
         Error::Busy(_) => "another keymill has the keystore open; try again when it is done",
         Error::WrongPassphrase => "nothing was changed; try again",
-        Error::PassphraseNeeded(_) => "run it on a terminal, or give --passphrase-file FILE",
+        Error::PassphraseNeeded(_) | Error::PassphraseUnread(_) => {
+            "run it on a terminal, or give --passphrase-file FILE"
+        }
         _ => return None,
     })
 }
@@ -170,7 +172,7 @@ impl From<pipeline::Error> for Failure {
                 .hint("this machine computes wrongly or has no randomness; do not use it for keys"),
             pipeline::Error::Layout(error) => Self::new(Code::Usage, error),
             pipeline::Error::Push(error) => Self::new(Code::Internal, error),
-            pipeline::Error::Output(error) => Self::new(Code::Io, error),
+            error @ pipeline::Error::Output(_) => Self::new(Code::Io, error),
             pipeline::Error::Threads(error) => Self::new(Code::TryAgain, error),
         }
     }
@@ -200,8 +202,6 @@ impl From<arrow::Error> for Failure {
         };
         let hint = match &error {
             Error::DiskFull { .. } => "make room and run the same command again",
-            Error::Busy { .. } => "another keymill is writing it; wait for it to end",
-            Error::OtherJob { .. } => "give another -o, or move the file away",
             _ => return Self::new(code, error),
         };
         Self::new(code, error).hint(hint)

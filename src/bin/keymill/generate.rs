@@ -77,6 +77,9 @@ fn output_format(wanted: &Generate) -> Result<OutputFormat, Failure> {
 
 /// Stage 1: everything that can be known without the keystore.
 fn request(wanted: &Generate) -> Result<Request, Failure> {
+    if wanted.manifest.is_none() && (wanted.unique.is_some() || wanted.manifest_format.is_some()) {
+        return Err(Failure::new(Code::Usage, "--unique and --manifest-format need a --manifest"));
+    }
     let key_id = wanted.key_id.clone();
     let template = match wanted.encryption_context.as_str() {
         "" => ContextTemplate::default(),
@@ -90,7 +93,15 @@ fn request(wanted: &Generate) -> Result<Request, Failure> {
         });
         let manifest = Manifest::open(path, format)?;
         let (spec, unique) = (wanted.key_pair_spec, wanted.unique.as_deref());
-        return Ok(Request::of_manifest(key_id, spec, manifest, unique, template)?);
+        let request = Request::of_manifest(key_id, spec, manifest, unique, template)?;
+        let names_a_file = wanted.output.extension().is_some_and(|ending| ending == "arrow");
+        if request.is_by_row() && names_a_file && !wanted.output.is_dir() {
+            let output = wanted.output.display();
+            let message = format!("every row has its own spec, but {output} is one file");
+            return Err(Failure::new(Code::Usage, message)
+                .hint("end the output with / for a folder, with one folder in it for each spec"));
+        }
+        return Ok(request);
     }
     match (wanted.key_pair_spec, wanted.count) {
         (Some(spec), Some(count)) => Ok(Request::of_count(key_id, spec, count, template)?),
@@ -111,7 +122,7 @@ fn write_files(
 ) -> Result<(), Failure> {
     let arn = keystore.resolve(request.key_id())?.arn().clone();
     let mut plan = Plan::new(request, &arn, &wanted.output, wanted.part_bytes)?;
-    let begun = plan.begun();
+    let begun = plan.begun()?;
     if begun.complete && !wanted.dry_run {
         return already_complete(arguments, wanted, request, &plan, &begun, &arn, backend);
     }
@@ -123,7 +134,7 @@ fn write_files(
     if wanted.dry_run {
         return dry_run(arguments, request, &plan, &permit, &team, backend);
     }
-    make_folders(&plan)?;
+    make_folders(&plan, &wanted.output)?;
     let progress = progress_bar(request.rows());
     let receipt = job::run(request, &permit, &plan, &team, &mut |rows| progress.set_position(rows));
     progress.finish_and_clear();
@@ -165,9 +176,10 @@ fn print_lines(
     }
 }
 
-fn make_folders(plan: &Plan) -> Result<(), Failure> {
+fn make_folders(plan: &Plan, output: &Path) -> Result<(), Failure> {
     plan.make_folders().map_err(|error| {
-        Failure::new(Code::CannotCreate, format!("cannot make the output folder: {error}"))
+        let message = format!("cannot make the folder of {}: {error}", output.display());
+        Failure::new(Code::CannotCreate, message)
     })
 }
 

@@ -172,7 +172,8 @@ impl Manifest {
         &self,
         mut visit: impl FnMut(&Record) -> Result<(), ManifestError>,
     ) -> Result<[u8; 32], ManifestError> {
-        let mut hashed = Hashed { input: self.window(0..self.stamp.bytes), hash: Sha256::new() };
+        let input = self.window(0..self.stamp.bytes);
+        let mut hashed = Hashed { input, hash: Sha256::new(), quotes: 0 };
         let mut records = match self.format {
             Format::Ndjson => {
                 Records::Ndjson(NdjsonRecords::new(&mut hashed, 0, Some(&self.columns)))
@@ -187,6 +188,13 @@ impl Manifest {
         }
         drop(records);
         self.check_unchanged()?;
+        // An open quote swallows all rows behind it without a word from the parser; in a sound
+        // file (RFC 4180) quotes come in pairs.
+        if self.format == Format::Csv && hashed.quotes % 2 == 1 {
+            let place = self.at(row.saturating_sub(1)).line(0);
+            let reason = "a quote in this row or an earlier one is not closed".to_owned();
+            return Err(ManifestError::Malformed { place, reason });
+        }
         Ok(self.sha256.unwrap_or_else(|| hashed.hash.finalize().into()))
     }
 
@@ -289,16 +297,18 @@ impl Read for Window<'_> {
     }
 }
 
-/// Hashes what is read through it.
+/// Hashes what is read through it, and counts its quotes.
 struct Hashed<'f> {
     input: Window<'f>,
     hash: Sha256,
+    quotes: u64,
 }
 
 impl Read for Hashed<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(out)?;
         self.hash.update(&out[..read]);
+        self.quotes += out[..read].iter().map(|byte| u64::from(*byte == b'"')).sum::<u64>();
         Ok(read)
     }
 }

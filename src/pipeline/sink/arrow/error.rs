@@ -103,6 +103,8 @@ pub enum Damage {
     Creation,
     /// The file is longer than the part.
     Length,
+    /// Somewhere in a published file; its check says where.
+    Content,
 }
 
 impl fmt::Display for Damage {
@@ -114,6 +116,7 @@ impl fmt::Display for Damage {
             Self::Footer => f.write_str("its footer is missing or damaged"),
             Self::Creation => f.write_str("its beginning is missing"),
             Self::Length => f.write_str("it is longer than it should be"),
+            Self::Content => f.write_str("it was published whole and is so no longer"),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::limits::slot_rows;
 use crate::pipeline::error::Error;
 use crate::pipeline::manifest::check::Group;
 use crate::pipeline::request::Request;
-use crate::pipeline::sink::arrow::{self, Column, Layout, PartDescription, PartFile};
+use crate::pipeline::sink::arrow::{self, Column, Layout, PartDescription, PartFile, PartWriter};
 use crate::spec::{KeyArn, KeyPairSpec, MaterialId};
 use crate::sys::features::Backend;
 use crate::sys::file::temporary_path;
@@ -119,6 +119,15 @@ impl Plan {
         let file = PartFile::open(path).ok()?;
         let found = file.description();
         (found.job_id == self.job_id).then_some(found.material_id)
+    }
+
+    /// Removes what a run that was killed just after publishing left beside the finished files.
+    pub fn tidy(&self) -> Result<(), Error> {
+        for part in &self.parts {
+            // Opening a part that is published does it.
+            PartWriter::open_or_resume(&part.path, &part.description)?;
+        }
+        Ok(())
     }
 
     /// Makes the folders of the parts.

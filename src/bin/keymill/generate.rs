@@ -123,7 +123,9 @@ fn write_files(
     let arn = keystore.resolve(request.key_id())?.arn().clone();
     let mut plan = Plan::new(request, &arn, &wanted.output, wanted.part_bytes)?;
     let begun = plan.begun()?;
-    if begun.complete && !wanted.dry_run {
+    if let (true, Some(material), false) = (begun.complete, begun.material, wanted.dry_run) {
+        plan.seal_under(material);
+        plan.tidy()?;
         return already_complete(arguments, wanted, request, &plan, &begun, &arn, backend);
     }
     let permit = authorize(&keystore, request, begun.material)?;

@@ -5,9 +5,13 @@
 //! that the CPU has the instructions.
 #![cfg(target_arch = "x86_64")]
 #![expect(unsafe_code, reason = "vector instructions of a CPU that was asked for them")]
-#![expect(clippy::wildcard_imports, reason = "the names of the intrinsics say where they are from")]
 
-use core::arch::x86_64::*;
+use core::arch::x86_64::{
+    __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epu64_mask, _mm512_cmple_epu64_mask,
+    _mm512_loadu_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64,
+    _mm512_mullo_epi64, _mm512_or_si512, _mm512_set1_epi64, _mm512_sllv_epi64, _mm512_srlv_epi64,
+    _mm512_storeu_si512, _mm512_sub_epi64, _mm512_xor_si512,
+};
 
 use super::{Digit, Lanes, blocks};
 use crate::sys::features::Ifma;

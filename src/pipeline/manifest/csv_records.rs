@@ -1,6 +1,6 @@
 //! CSV rows with their place in the file.
 
-use std::io::Read;
+use std::io::{Chain, Read};
 use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
@@ -8,9 +8,13 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use super::error::At;
 use super::{ManifestError, Place, Record};
 
+/// What stands before a file's first byte, and before any later row.
+const NOTHING: &[u8] = b"";
+const LINE_END: &[u8] = b"\n";
+
 /// Reads CSV rows one by one.
 pub(super) struct CsvRecords<R> {
-    reader: csv::Reader<R>,
+    reader: csv::Reader<Chain<&'static [u8], R>>,
     /// Position of the reader's first byte in the file.
     offset: u64,
     /// Line of the reader's first byte; unknown (0) in the middle of a file.
@@ -20,14 +24,19 @@ pub(super) struct CsvRecords<R> {
 impl<R: Read> CsvRecords<R> {
     /// From the head of a file: the first row names the columns.
     pub(super) fn with_header(input: R) -> Self {
-        let reader = ReaderBuilder::new().flexible(true).from_reader(input);
+        let reader = ReaderBuilder::new().flexible(true).from_reader(NOTHING.chain(input));
         Self { reader, offset: 0, first_line: 1 }
     }
 
     /// From the middle of a file, `offset` bytes in.
+    ///
+    /// The reader takes U+FEFF at its start for a byte order mark and drops it; behind the end of a
+    /// line it is what it is here, the beginning of a value.
     pub(super) fn headless(input: R, offset: u64) -> Self {
-        let reader = ReaderBuilder::new().flexible(true).has_headers(false).from_reader(input);
-        Self { reader, offset, first_line: 0 }
+        let mut builder = ReaderBuilder::new();
+        let input = LINE_END.chain(input);
+        let reader = builder.flexible(true).has_headers(false).from_reader(input);
+        Self { reader, offset: offset.saturating_sub(1), first_line: 0 }
     }
 
     /// The names in the header row.

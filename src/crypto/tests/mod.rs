@@ -1,5 +1,7 @@
 //! Key pairs of every spec: their encodings, and the checker that judges them.
 
+mod faults;
+
 use super::*;
 use crate::crypto::check::{CheckError, check_pair};
 use crate::crypto::drbg::Drbg;

@@ -1,0 +1,100 @@
+//! RSA keys with one thing wrong, all else recomputed to fit: what bit flips never reach.
+
+use num_bigint_dig::{BigUint, ModInverse};
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::traits::PrivateKeyParts;
+
+use super::pairs;
+use crate::crypto::check::{CheckError, check_pair};
+use crate::crypto::der::{RsaNumbers, write_rsa};
+use crate::spec::KeyPairSpec;
+
+const SPEC: KeyPairSpec = KeyPairSpec::Rsa2048;
+
+/// The numbers of an RSA key pair, free to be wrong.
+#[derive(Clone)]
+struct Numbers {
+    n: BigUint,
+    d: BigUint,
+    p: BigUint,
+    q: BigUint,
+    dp: BigUint,
+    dq: BigUint,
+    qinv: BigUint,
+}
+
+impl Numbers {
+    /// The key that p and q would make if both were prime; none if e has no inverse.
+    fn from_factors(p: &BigUint, q: &BigUint) -> Option<Self> {
+        let one = BigUint::from(1_u32);
+        let (p1, q1) = (p - &one, q - &one);
+        let d = BigUint::from(65537_u32).mod_inverse(&p1 * &q1)?.to_biguint()?;
+        let qinv = q.mod_inverse(p)?.to_biguint()?;
+        Some(Self { n: p * q, dp: &d % &p1, dq: &d % &q1, d, p: p.clone(), q: q.clone(), qinv })
+    }
+
+    fn check(&self) -> Result<(), CheckError> {
+        let bytes = [&self.n, &self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qinv]
+            .map(BigUint::to_bytes_be);
+        let [n, d, p, q, dp, dq, qinv] = bytes.each_ref().map(Vec::as_slice);
+        let mut spki = vec![0; SPEC.public_key_bytes()];
+        let mut pkcs8 = vec![0; SPEC.private_key_bytes_max()];
+        let numbers = RsaNumbers { n, d, p, q, dp, dq, qinv };
+        let length = write_rsa(&numbers, &mut spki, &mut pkcs8);
+        check_pair(SPEC, &spki, &pkcs8[..length])
+    }
+}
+
+fn primes() -> [BigUint; 2] {
+    let batch = pairs(SPEC, 1);
+    let key = rsa::PrivateKey::from_pkcs8_der(batch.private_key(0)).unwrap();
+    [0, 1].map(|at| BigUint::from_bytes_be(&key.primes()[at].to_be_bytes()))
+}
+
+#[test]
+fn checker_takes_the_key_of_two_primes() {
+    let [p, q] = primes();
+    assert_eq!(Numbers::from_factors(&p, &q).unwrap().check(), Ok(()));
+}
+
+/// Such a key fulfils every congruence between its numbers; only using it shows the fault.
+#[test]
+fn checker_refuses_a_composite_in_place_of_a_prime() {
+    let [p, q] = primes();
+    let composites = (1_u32..).map(|step| &p + BigUint::from(2 * step));
+    let is_composite = |number: &BigUint| number % 3_u32 == BigUint::from(0_u32);
+    let mut refused = 0;
+    for composite in composites.filter(is_composite).take(4) {
+        let Some(numbers) = Numbers::from_factors(&composite, &q) else { continue };
+        assert_eq!(numbers.check(), Err(CheckError::PrivateKey));
+        refused += 1;
+    }
+    assert!(refused > 0, "no composite could be tried");
+}
+
+#[test]
+fn checker_refuses_every_number_that_does_not_fit() {
+    let [p, q] = primes();
+    let sound = Numbers::from_factors(&p, &q).unwrap();
+    let two = BigUint::from(2_u32);
+    let faults: [(&str, fn(&mut Numbers, &BigUint)); 7] = [
+        ("n", |key, two| key.n += two),
+        ("d", |key, two| key.d += two),
+        ("p", |key, two| key.p += two),
+        ("q", |key, two| key.q += two),
+        ("dp", |key, two| key.dp += two),
+        ("dq", |key, two| key.dq += two),
+        ("qinv", |key, two| key.qinv += two),
+    ];
+    for (name, spoil) in faults {
+        let mut key = sound.clone();
+        spoil(&mut key, &two);
+        assert!(key.check().is_err(), "{name}");
+    }
+    let mut unreduced = sound.clone();
+    unreduced.dp += &p - BigUint::from(1_u32);
+    assert!(unreduced.check().is_err(), "dp, not reduced");
+    let mut swapped = sound;
+    core::mem::swap(&mut swapped.p, &mut swapped.q);
+    assert!(swapped.check().is_err(), "p and q exchanged, the rest not");
+}

@@ -1,6 +1,7 @@
 //! Key pairs of every spec: their encodings, and the checker that judges them.
 
 mod faults;
+pub(crate) mod vectors;
 
 use super::*;
 use crate::crypto::check::{CheckError, check_pair};

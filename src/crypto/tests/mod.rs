@@ -1,5 +1,6 @@
 //! Key pairs of every spec: their encodings, and the checker that judges them.
 
+mod encoding;
 mod faults;
 pub(crate) mod vectors;
 

@@ -76,19 +76,10 @@ fn checker_refuses_a_composite_in_place_of_a_prime() {
 fn checker_refuses_every_number_that_does_not_fit() {
     let [p, q] = primes();
     let sound = Numbers::from_factors(&p, &q).unwrap();
-    let two = BigUint::from(2_u32);
-    let faults: [(&str, fn(&mut Numbers, &BigUint)); 7] = [
-        ("n", |key, two| key.n += two),
-        ("d", |key, two| key.d += two),
-        ("p", |key, two| key.p += two),
-        ("q", |key, two| key.q += two),
-        ("dp", |key, two| key.dp += two),
-        ("dq", |key, two| key.dq += two),
-        ("qinv", |key, two| key.qinv += two),
-    ];
-    for (name, spoil) in faults {
+    for (at, name) in ["n", "d", "p", "q", "dp", "dq", "qinv"].into_iter().enumerate() {
         let mut key = sound.clone();
-        spoil(&mut key, &two);
+        let Numbers { n, d, p, q, dp, dq, qinv } = &mut key;
+        *[n, d, p, q, dp, dq, qinv][at] += 2_u32;
         assert!(key.check().is_err(), "{name}");
     }
     let mut unreduced = sound.clone();

@@ -1,4 +1,16 @@
-//! keymill: wrapped data key pairs, in bulk.
+#![doc = include_str!("../README.md")]
+//!
+//! # Floor plan
+//!
+//! One stair: every room may use those below it and none above.
+//!
+//! | room | what it is |
+//! |---|---|
+//! | [`pipeline`] | the corridor: manifest, authorize, take, wrap, sink |
+//! | [`keystore`] | KMS keys at rest |
+//! | [`crypto`] | key pairs, their encodings, and the blob; pure computation |
+//! | [`sys`] | what this machine is and grants |
+//! | [`spec`], [`secret`], [`limits`] | shared nouns, the secret's type, every bound |
 
 pub mod crypto;
 pub mod keystore;

@@ -1,13 +1,10 @@
-//! SubjectPublicKeyInfo (RFC 5280) and PKCS#8 PrivateKeyInfo (RFC 5958), written into the
-//! caller's buffers.
+//! SubjectPublicKeyInfo (RFC 5280) and PKCS#8 PrivateKeyInfo (RFC 5958) of every spec but RSA,
+//! written into the caller's buffers.
 //!
-//! Everything but RSA has a fixed length, so that its encoding is a constant with a few fields
-//! patched in. The forms are OpenSSL's: an `ECPrivateKey` (RFC 5915) with the public key and
-//! without a second copy of the curve's OID, Ed25519 as version 0 without public key (RFC 8410),
-//! ML-KEM as its seed (RFC 9935), RSA as two primes with all CRT values (RFC 8017).
-//!
-//! Constant time in the values; the length of an RSA key's integers, and so how often their
-//! first bytes are zero, shows in the length of the encoding and in the time to write it.
+//! These have fixed lengths, so that an encoding is a constant with a few fields patched in. The
+//! forms are OpenSSL's: an `ECPrivateKey` (RFC 5915) with the public key and without a second copy
+//! of the curve's OID, Ed25519 as version 0 without public key (RFC 8410), ML-KEM as its seed (RFC
+//! 9935). Constant time in the values. RSA keys are written in [`rsa`](crate::crypto::rsa).
 
 use crate::spec::KeyPairSpec;
 
@@ -154,124 +151,5 @@ pub fn read_fixed(spec: KeyPairSpec, pkcs8: &[u8]) -> Option<&[u8]> {
                 rest.split_at_checked(rest.len().checked_sub(between.len() + point)?)?;
             rest.starts_with(between).then_some(private)
         }
-    }
-}
-
-/// The numbers of an RSA key pair, big-endian; zeros in front are allowed. e is 65537.
-#[derive(Clone, Copy)]
-pub struct RsaNumbers<'a> {
-    /// The modulus, p * q.
-    pub n: &'a [u8],
-    /// The private exponent.
-    pub d: &'a [u8],
-    /// The first prime.
-    pub p: &'a [u8],
-    /// The second prime.
-    pub q: &'a [u8],
-    /// d mod (p - 1).
-    pub dp: &'a [u8],
-    /// d mod (q - 1).
-    pub dq: &'a [u8],
-    /// The inverse of q modulo p.
-    pub qinv: &'a [u8],
-}
-
-impl core::fmt::Debug for RsaNumbers<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("RsaNumbers(..)")
-    }
-}
-
-const RSA_ENCRYPTION: &[u8] = hex!("300d06092a864886f70d0101010500");
-const E: &[u8] = &[1, 0, 1];
-const ZERO: &[u8] = &[0];
-
-/// Writes an RSA pair; returns the length of the PKCS#8.
-///
-/// # Panics
-///
-/// If the buffers are too small: `spki` must have exactly the spec's length.
-pub fn write_rsa(numbers: &RsaNumbers<'_>, spki: &mut [u8], pkcs8: &mut [u8]) -> usize {
-    let RsaNumbers { n, d, p, q, dp, dq, qinv } = *numbers;
-    let public = [n, E];
-    let bits = 1 + with_header(integers(&public));
-    let mut out = Writer { out: spki, at: 0 };
-    out.header(0x30, RSA_ENCRYPTION.len() + with_header(bits));
-    out.bytes(RSA_ENCRYPTION);
-    out.header(0x03, bits);
-    out.bytes(ZERO);
-    out.sequence(&public);
-    assert_eq!(out.at, out.out.len(), "a public key of this size fills its room");
-
-    let private = [ZERO, n, E, d, p, q, dp, dq, qinv];
-    let octets = with_header(integers(&private));
-    let mut out = Writer { out: pkcs8, at: 0 };
-    out.header(0x30, 3 + RSA_ENCRYPTION.len() + with_header(octets));
-    out.integer(ZERO);
-    out.bytes(RSA_ENCRYPTION);
-    out.header(0x04, octets);
-    out.sequence(&private);
-    out.at
-}
-
-struct Writer<'o> {
-    out: &'o mut [u8],
-    at: usize,
-}
-
-impl Writer<'_> {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.out[self.at..][..bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
-    }
-
-    fn header(&mut self, tag: u8, length: usize) {
-        let [.., high, low] = length.to_be_bytes();
-        match length {
-            0..0x80 => self.bytes(&[tag, low]),
-            0x80..0x100 => self.bytes(&[tag, 0x81, low]),
-            _ => self.bytes(&[tag, 0x82, high, low]),
-        }
-    }
-
-    fn integer(&mut self, number: &[u8]) {
-        let digits = significant(number);
-        let sign = digits[0] >> 7;
-        self.header(0x02, digits.len() + usize::from(sign));
-        if sign == 1 {
-            self.bytes(ZERO);
-        }
-        self.bytes(digits);
-    }
-
-    fn sequence(&mut self, numbers: &[&[u8]]) {
-        self.header(0x30, integers(numbers));
-        for number in numbers {
-            self.integer(number);
-        }
-    }
-}
-
-/// `number` without the zeros in front, but with one digit at least.
-fn significant(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|digit| **digit == 0).count();
-    &number[zeros.min(number.len() - 1)..]
-}
-
-/// Length of `numbers` as DER INTEGERs.
-fn integers(numbers: &[&[u8]]) -> usize {
-    let integer = |number: &&[u8]| {
-        let digits = significant(number);
-        with_header(digits.len() + usize::from(digits[0] >> 7))
-    };
-    numbers.iter().map(integer).sum()
-}
-
-/// Length of an element whose content has `length` bytes.
-const fn with_header(length: usize) -> usize {
-    match length {
-        0..0x80 => 2 + length,
-        0x80..0x100 => 3 + length,
-        _ => 4 + length,
     }
 }

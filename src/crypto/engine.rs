@@ -3,8 +3,10 @@
 use core::fmt;
 
 use crate::crypto::drbg::Drbg;
+use crate::crypto::ec::EcEngine;
 use crate::crypto::key_pair::KeyPairBatch;
 use crate::crypto::portable::PortableEngine;
+use crate::crypto::rsa::RsaEngine;
 use crate::spec::KeyPairSpec;
 use crate::sys::features::Backend;
 
@@ -49,7 +51,14 @@ impl core::error::Error for GenerateError {}
 /// The engine for `spec` on `backend`, the portable one where the backend has none of its own.
 #[must_use]
 pub fn engine(spec: KeyPairSpec, backend: Backend) -> Box<dyn Engine> {
-    match backend {
-        Backend::Portable | Backend::Ifma(_) => Box::new(PortableEngine::new(spec)),
+    let Backend::Ifma(token) = backend else {
+        return Box::new(PortableEngine::new(spec));
+    };
+    if spec.rsa_bits().is_some() {
+        return Box::new(RsaEngine::new(spec, backend));
+    }
+    match EcEngine::new(spec, token) {
+        Some(engine) => Box::new(engine),
+        None => Box::new(PortableEngine::new(spec)),
     }
 }

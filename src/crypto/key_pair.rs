@@ -83,6 +83,10 @@ impl KeyPairBatch {
     }
 
     /// The SPKI of pair `row`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such pair.
     #[must_use]
     pub fn public_key(&self, row: usize) -> &[u8] {
         assert!(row < self.len(), "no such row");

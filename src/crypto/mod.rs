@@ -4,13 +4,17 @@
 //! [`KeyPairBatch`] with encoded key pairs, and [`seal`] turns it into a batch of ciphertext
 //! blobs in place.
 
+pub mod arith;
 pub mod check;
 pub mod der;
 pub mod drbg;
+pub mod ec;
 pub mod engine;
 pub mod kdf;
 pub mod key_pair;
 pub mod portable;
+pub mod prime;
+pub mod rsa;
 pub mod seal;
 
 pub use engine::{Engine, GenerateError, engine};

@@ -1,4 +1,4 @@
-//! Engines over the `RustCrypto` and dalek crates: they run everywhere, and the fast engines are
+//! Engines over the RustCrypto and dalek crates: they run everywhere, and the fast engines are
 //! checked against them.
 
 use ed25519_dalek::SigningKey;

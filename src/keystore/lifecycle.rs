@@ -10,10 +10,11 @@ use super::error::Error;
 use super::key::{
     Deletion, KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, SealedMaterial,
 };
-use super::material::{Material, material_id};
+use super::material::Material;
 use super::root::{fill_random, random};
 use super::state::Change;
 use super::{Keystore, ScopeOptions};
+use crate::crypto::seal::material_id;
 use crate::limits::{DESCRIPTION_CHARS_MAX, ROTATIONS_PER_KEY_MAX};
 use crate::secret::Secret;
 use crate::spec::{KeyArn, KeyId, MaterialId, ResourceId};

@@ -18,12 +18,11 @@ use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
-use zeroize::Zeroize;
 
 use super::error::Error;
 use super::root::{RootKey, random};
+use crate::crypto::kdf::kbkdf_hmac_sha256;
+use crate::crypto::seal::material_id;
 use crate::secret::Secret;
 use crate::spec::{KeyArn, MaterialId, ResourceId};
 
@@ -97,44 +96,4 @@ fn associated_data(key: ResourceId, material: MaterialId) -> [u8; AAD_BYTES] {
     aad[29..45].copy_from_slice(&key.bytes);
     aad[45..].copy_from_slice(&material.0);
     aad
-}
-
-/// The id of a material: HMAC-SHA-256 under the material itself over the key's id.
-pub(super) fn material_id(material: &Secret<[u8; 32]>, key: ResourceId) -> MaterialId {
-    MaterialId(*hmac(material.expose(), &[b"keymill/material-id/v1\0", &key.bytes]).expose())
-}
-
-/// SP 800-108r1 section 4.1, counter mode over HMAC-SHA-256, one block: 32 bit counter, label,
-/// zero byte, context, 32 bit output length in bits.
-pub(super) fn kbkdf_hmac_sha256(key: &[u8; 32], label: &[u8], context: &[u8]) -> Secret<[u8; 32]> {
-    hmac(key, &[&1_u32.to_be_bytes(), label, &[0], context, &256_u32.to_be_bytes()])
-}
-
-fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> Secret<[u8; 32]> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    let mut digest = mac.finalize().into_bytes();
-    let mut out = Secret::new([0; 32]);
-    out.expose_mut().copy_from_slice(&digest);
-    digest.as_mut_slice().zeroize();
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kdf_matches_the_published_definition() {
-        // Computed with pyca/cryptography: KBKDFHMAC(SHA256, CounterMode, 32, rlen=4, llen=4,
-        // BeforeFixed, label=b"label", context=b"context") over the key 00 01 .. 1f.
-        let key: [u8; 32] = core::array::from_fn(|i| u8::try_from(i).unwrap());
-        let derived = kbkdf_hmac_sha256(&key, b"label", b"context");
-        assert_eq!(
-            MaterialId(*derived.expose()).to_string(),
-            "303790cfe363abe9682dbfff5941f23b32addc96da72f4c7e5b20e9f59a4e570"
-        );
-    }
 }

@@ -26,7 +26,7 @@ use zeroize::Zeroize;
 
 use super::error::Error;
 use super::home::{CreationLock, Home};
-use super::material::kbkdf_hmac_sha256;
+use crate::crypto::kdf::kbkdf_hmac_sha256;
 use crate::secret::Secret;
 
 const FILE_MAGIC: &[u8; 16] = b"keymill-root-key";

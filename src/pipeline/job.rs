@@ -41,12 +41,18 @@ impl Team {
             .thread_name(|worker| format!("keymill-{worker}"))
             .start_handler(move |worker| {
                 if !cores.is_empty() {
-                    pin_to(cores[worker % cores.len()]);
+                    // A worker that may not be pinned works all the same, only less evenly.
+                    let _ = pin_to(cores[worker % cores.len()]);
                 }
             })
             .build()
             .map_err(|error| Error::Threads(io::Error::other(error)))?;
         Ok(Self { pool, backend })
+    }
+
+    /// Runs `task` on the team, its parallel iterators too.
+    pub fn install<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(task)
     }
 
     /// Number of workers.
@@ -189,7 +195,9 @@ pub fn print(
             .map(|_| Worker::new(request, permit, group, team.backend))
             .collect::<Result<Vec<_>, _>>()?;
         let slots: Vec<usize> = (0..group.slot_count()).collect();
+        let group_rows = done;
         for round in slots.chunks(team.threads()) {
+            let last = round.last().copied().unwrap_or_default();
             let make = |(worker, slot): (&mut Worker<'_>, &usize)| {
                 let mut lines = Vec::new();
                 worker.make(*slot, |rows, wrapped| {
@@ -200,9 +208,9 @@ pub fn print(
             let round: Vec<Vec<u8>> = team.pool.install(|| {
                 workers.par_iter_mut().zip(round).map(make).collect::<Result<_, Error>>()
             })?;
+            done = group_rows + group.slot_range(last).end;
             for lines in round {
                 bytes += lines.len() as u64;
-                done += lines.iter().filter(|byte| **byte == b'\n').count() as u64;
                 out.write_all(&lines)?;
             }
             progress(done);

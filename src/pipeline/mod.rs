@@ -19,6 +19,8 @@ pub mod request;
 pub mod sink;
 pub mod take;
 pub mod template;
+pub mod unique;
+pub mod verify;
 pub mod worker;
 pub mod wrap;
 

@@ -150,7 +150,8 @@ fn description(
         parts: 1,
         first_row: 0,
         rows: group.rows,
-        slot_rows: slot_rows(group.spec),
+        // A small job gets one small slot, not a large one with little in it.
+        slot_rows: slot_rows(group.spec).min(usize::try_from(group.rows).unwrap_or(usize::MAX)),
         manifest_sha256: request.manifest_sha256(),
         repaired: None,
         columns: columns

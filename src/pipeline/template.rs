@@ -1,8 +1,8 @@
 //! The encryption context of a job: fixed pairs, or pairs filled from the row's columns.
 //!
 //! A value may name columns in braces: `serial={serial}` binds every row to its own serial.
-//! `{{` and `}}` stand for the braces themselves; `{Index}` is the row's number. Keys are taken
-//! as they are.
+//! `{{` and `}}` stand for the braces themselves; `{Index}` is the row's number among the rows of
+//! its spec, the column `Index` of the output. Keys are taken as they are.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::spec::encryption_context::{
     EncryptionContextError, encode_count, encode_text, encode_text_with,
 };
 
-/// The name under which a row's number can be used.
+/// The name under which a row's number can be used: the output's column of that name.
 pub const INDEX_COLUMN: &str = "Index";
 
 /// Pairs whose values may name columns, not yet matched with a manifest.
@@ -225,13 +225,11 @@ fn parse_shorthand(text: &str) -> Result<Vec<(String, String)>, TemplateError> {
         if key.contains(',') {
             return Err(malformed());
         }
-        let (value, after_value) = match after_key.strip_prefix('"') {
-            Some(quoted) => parse_quoted(quoted).ok_or_else(malformed)?,
-            None => {
-                let (value, after) =
-                    after_key.split_at(after_key.find(',').unwrap_or(after_key.len()));
-                (value.to_owned(), after)
-            }
+        let (value, after_value) = if let Some(quoted) = after_key.strip_prefix('"') {
+            parse_quoted(quoted).ok_or_else(malformed)?
+        } else {
+            let (value, after) = after_key.split_at(after_key.find(',').unwrap_or(after_key.len()));
+            (value.to_owned(), after)
         };
         pairs.push((key.to_owned(), value));
         match after_value.strip_prefix(',') {

@@ -14,6 +14,7 @@ pub fn allowed_cores() -> Vec<usize> {
 }
 
 /// Keeps the calling thread on `core`; returns whether the kernel agreed.
+#[must_use]
 pub fn pin_to(core: usize) -> bool {
     let mut set = CpuSet::new();
     set.set(core);

@@ -75,7 +75,7 @@ impl LockedFile {
     }
 
     /// Gives the file `bytes` bytes that lie on the disk, new ones zero: writing to them later
-    /// cannot run out of space.
+    /// cannot run out of space. Copy-on-write file systems make this promise less firmly.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl LockedFile {
 
     /// The slow way of file systems without `fallocate`.
     fn extend_with_zeros(&self, bytes: u64) -> io::Result<()> {
-        const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+        static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
         let mut end = self.bytes()?;
         while end < bytes {
             let left = usize::try_from(bytes - end).unwrap_or(ZEROS.len());
@@ -139,6 +139,15 @@ impl LockedFile {
     #[must_use]
     pub const fn file(&self) -> &File {
         &self.file
+    }
+}
+
+impl Drop for LockedFile {
+    /// Closing would unlock too, but not while a child process that is being started still has
+    /// the descriptor.
+    fn drop(&mut self) {
+        let _unlocked_at_the_latest_by_close =
+            rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
 

@@ -1,5 +1,7 @@
 //! What was typed: the command line, before it means anything.
 
+#![expect(clippy::doc_markdown, reason = "the comments are the help text, shown as they are")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

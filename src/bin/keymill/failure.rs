@@ -67,7 +67,7 @@ impl From<keystore::Error> for Failure {
             Kind::Exists => Code::CannotCreate,
             Kind::Damaged => Code::BadData,
             Kind::Busy | Kind::NoSpace => Code::TryAgain,
-            _ => Code::Io,
+            Kind::Io => Code::Io,
         };
         let hint = keystore_hint(&error);
         let message = named(error.aws_name(), &error);

@@ -239,11 +239,10 @@ fn conclude(arguments: &Arguments, summary: &Summary) -> Result<(), Failure> {
         0 => String::new(),
         kept => format!(" ({} of them from an earlier run)", grouped(kept)),
     };
-    let rate = grouped(summary.keys_per_second.round() as u64);
     say(format!("{path}: {rows} rows{kept}, {}", binary_size(summary.bytes)));
     say(format!(
-        "{:.3} s, {rate} keys/s, backend {}, {} threads",
-        summary.seconds, summary.backend, summary.threads
+        "{:.3} s, {:.0} keys/s, backend {}, {} threads",
+        summary.seconds, summary.keys_per_second, summary.backend, summary.threads
     ));
     Ok(())
 }

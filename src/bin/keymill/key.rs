@@ -103,6 +103,14 @@ fn import(arguments: &Arguments, wanted: &Import) -> Result<(), Failure> {
     show(arguments, &keystore.describe(&wanted.key.key_id)?)
 }
 
+/// The value of a hex digit.
+const fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
 /// 32 bytes as they are, or as 64 hex digits.
 fn read_material(path: &std::path::Path) -> Result<Secret<[u8; 32]>, Failure> {
     let bytes = fs::read(path).map(Secret::new).map_err(|error| {
@@ -114,8 +122,7 @@ fn read_material(path: &std::path::Path) -> Result<Secret<[u8; 32]>, Failure> {
         material.copy_from_slice(bytes.expose());
     } else if text.len() == 64 && text.iter().all(u8::is_ascii_hexdigit) {
         for (byte, pair) in material.iter_mut().zip(text.chunks_exact(2)) {
-            let digit = |d: u8| char::from(d).to_digit(16).unwrap_or_default() as u8;
-            *byte = digit(pair[0]) << 4 | digit(pair[1]);
+            *byte = nibble(pair[0]) << 4 | nibble(pair[1]);
         }
     } else {
         let message = format!("material file {}: not 32 bytes", path.display());

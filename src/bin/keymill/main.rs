@@ -1,5 +1,10 @@
 //! The first door: the command line.
 
+#![expect(
+    unreachable_pub,
+    reason = "a program has no outside: `pub` is what a file offers the others"
+)]
+
 mod alias;
 mod args;
 mod decrypt;
@@ -10,6 +15,7 @@ mod init;
 mod inspect;
 mod key;
 mod output;
+mod parts;
 mod repair;
 mod verify;
 
@@ -22,7 +28,9 @@ use args::{Arguments, Command};
 use failure::{Code, Failure};
 
 fn main() -> ExitCode {
-    keymill::sys::secrecy::forbid_dumps();
+    if !keymill::sys::secrecy::forbid_dumps() {
+        output::say("warning: the kernel does not let core dumps of this process be forbidden");
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

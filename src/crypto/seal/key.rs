@@ -50,6 +50,6 @@ impl WrappingKey {
 /// The id of `material` in the key `key`: it shows nothing of the material, and the same material
 /// in the same key always has the same one.
 #[must_use]
-pub(super) fn material_id(material: &Secret<[u8; 32]>, key: ResourceId) -> MaterialId {
+pub fn material_id(material: &Secret<[u8; 32]>, key: ResourceId) -> MaterialId {
     MaterialId(*hmac_sha256(material.expose(), &[b"keymill/material-id/v1\0", &key.bytes]).expose())
 }

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 use crate::spec::{EncryptionContext, KeyPairSpec};
 
 pub use header::{BlobError, BlobHeader, HEADER_BYTES, Payload, TAG_BYTES};
-pub use key::WrappingKey;
+pub use key::{WrappingKey, material_id};
 
 const LABEL: &[u8] = b"keymill/blob/v1";
 

@@ -1,12 +1,15 @@
 //! RSA keys with one thing wrong, all else recomputed to fit: what bit flips never reach.
 
 use num_bigint_dig::{BigUint, ModInverse};
-use rsa::pkcs8::DecodePrivateKey;
+use rsa::pkcs1;
+use rsa::pkcs8::der::Encode;
+use rsa::pkcs8::der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
+use rsa::pkcs8::spki::AlgorithmIdentifier;
+use rsa::pkcs8::{DecodePrivateKey, ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfo};
 use rsa::traits::PrivateKeyParts;
 
 use super::pairs;
 use crate::crypto::check::{CheckError, check_pair};
-use crate::crypto::der::{RsaNumbers, write_rsa};
 use crate::spec::KeyPairSpec;
 
 const SPEC: KeyPairSpec = KeyPairSpec::Rsa2048;
@@ -34,15 +37,40 @@ impl Numbers {
     }
 
     fn check(&self) -> Result<(), CheckError> {
-        let bytes = [&self.n, &self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qinv]
-            .map(BigUint::to_bytes_be);
-        let [n, d, p, q, dp, dq, qinv] = bytes.each_ref().map(Vec::as_slice);
-        let mut spki = vec![0; SPEC.public_key_bytes()];
-        let mut pkcs8 = vec![0; SPEC.private_key_bytes_max()];
-        let numbers = RsaNumbers { n, d, p, q, dp, dq, qinv };
-        let length = write_rsa(&numbers, &mut spki, &mut pkcs8);
-        check_pair(SPEC, &spki, &pkcs8[..length])
+        let Self { n, d, p, q, dp, dq, qinv } = self;
+        let numbers = [n, d, p, q, dp, dq, qinv].map(BigUint::to_bytes_be);
+        let (spki, pkcs8) = rsa_by_the_crates(numbers.each_ref().map(Vec::as_slice));
+        check_pair(SPEC, &spki, &pkcs8)
     }
+}
+
+/// SPKI and PKCS#8 of n, d, p, q, dp, dq and qinv, big-endian, as the `pkcs1` and `pkcs8` crates
+/// write them; they ask for no relation between the numbers.
+pub(crate) fn rsa_by_the_crates(numbers: [&[u8]; 7]) -> (Vec<u8>, Vec<u8>) {
+    let [modulus, private_exponent, prime1, prime2, exponent1, exponent2, coefficient] =
+        numbers.map(|digits| UintRef::new(digits).unwrap());
+    let public_exponent = UintRef::new(&[1, 0, 1]).unwrap();
+    let algorithm = AlgorithmIdentifier {
+        oid: ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1"),
+        parameters: Some(AnyRef::NULL),
+    };
+    let public = pkcs1::RsaPublicKey { modulus, public_exponent }.to_der().unwrap();
+    let subject_public_key = BitStringRef::from_bytes(&public).unwrap();
+    let spki = SubjectPublicKeyInfo { algorithm, subject_public_key };
+    let private = pkcs1::RsaPrivateKey {
+        modulus,
+        public_exponent,
+        private_exponent,
+        prime1,
+        prime2,
+        exponent1,
+        exponent2,
+        coefficient,
+        other_prime_infos: None,
+    };
+    let private = private.to_der().unwrap();
+    let pkcs8 = PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(&private).unwrap());
+    (spki.to_der().unwrap(), pkcs8.to_der().unwrap())
 }
 
 fn primes() -> [BigUint; 2] {

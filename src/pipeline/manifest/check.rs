@@ -4,13 +4,12 @@
 //! identifying value of its own. What is kept of it is where each slot of the output finds its
 //! rows, and how much room their text needs.
 
-use core::hash::BuildHasher;
-use std::hash::RandomState;
 use std::ops::Range;
 
 use super::{Manifest, ManifestError, Place, Record, Rows};
 use crate::limits::slot_rows;
 use crate::pipeline::template::BoundTemplate;
+use crate::pipeline::unique::Seen;
 use crate::spec::KeyPairSpec;
 
 /// Which spec a row wants.
@@ -81,7 +80,7 @@ impl Group {
 
     /// Counts `record`, number `row` of the manifest, into the slot being filled.
     fn add(&mut self, row: u64, record: &Record) {
-        if self.rows % slot_rows(self.spec) as u64 == 0 {
+        if self.rows.is_multiple_of(slot_rows(self.spec) as u64) {
             self.slots.push(SlotPlace { bytes: record.start..record.end, first_row: row });
             self.filling.fill(0);
         }
@@ -120,7 +119,7 @@ pub fn check(
             .fill(&rows.row(0))
             .map_err(|error| ManifestError::Context { place: place(), error })?;
         if let Some(column) = unique {
-            seen.add(identifier(record, column, columns, place)?);
+            seen.add(identifier(record, column, columns, place)?.as_bytes());
         }
         let spec = spec_of(specs, record, place)?;
         let group = match groups.iter().position(|group| group.spec == spec) {
@@ -193,29 +192,5 @@ fn duplicate(manifest: &Manifest, column: usize, (first, second): (u64, u64)) ->
     match found {
         Err(error) => error,
         Ok(_) => ManifestError::Changed { path: manifest.path().to_owned() },
-    }
-}
-
-/// The identifiers met so far, as 128-bit keyed hashes: 24 bytes a row whatever their length.
-///
-/// The keys are random, so that no manifest can be written to collide; among a billion honest
-/// rows two hashes are alike with a probability below 2^-68.
-#[derive(Default)]
-struct Seen {
-    keys: [RandomState; 2],
-    hashes: Vec<([u64; 2], u64)>,
-}
-
-impl Seen {
-    fn add(&mut self, identifier: &str) {
-        let hash = [self.keys[0].hash_one(identifier), self.keys[1].hash_one(identifier)];
-        self.hashes.push((hash, self.hashes.len() as u64));
-    }
-
-    /// The rows of the duplicate that shows first, from 0.
-    fn first_duplicate(mut self) -> Option<(u64, u64)> {
-        self.hashes.sort_unstable();
-        let pairs = self.hashes.windows(2).filter(|pair| pair[0].0 == pair[1].0);
-        pairs.map(|pair| (pair[0].1, pair[1].1)).min_by_key(|(_, second)| *second)
     }
 }

@@ -98,9 +98,8 @@ impl Manifest {
     /// Opens `path`, or standard input for `-`, and reads its header.
     pub fn open(path: &Path, format: Option<Format>) -> Result<Self, ManifestError> {
         let from_input = path == Path::new("-");
-        let format = match format.or_else(|| Format::of_path(path)) {
-            Some(format) => format,
-            None => return Err(ManifestError::UnknownFormat { path: path.to_owned() }),
+        let Some(format) = format.or_else(|| Format::of_path(path)) else {
+            return Err(ManifestError::UnknownFormat { path: path.to_owned() });
         };
         let io = |error| ManifestError::Io { path: path.to_owned(), error };
         let file = if from_input { spool::standard_input().map_err(io)? } else { open_file(path)? };

@@ -7,7 +7,7 @@ pub struct Rows {
     text: String,
     /// End of every value in `text`, row after row.
     ends: Vec<usize>,
-    /// Number of every row in the whole job.
+    /// Number of every row among the rows of its spec.
     indices: Vec<u64>,
 }
 
@@ -67,7 +67,7 @@ impl Rows {
     }
 }
 
-/// One row: its number in the job and its values.
+/// One row: its number and its values.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'r> {
     rows: &'r Rows,
@@ -75,7 +75,7 @@ pub struct Row<'r> {
 }
 
 impl<'r> Row<'r> {
-    /// The row's number in the whole job, from 0.
+    /// The row's number among the rows of its spec, from 0.
     #[must_use]
     pub fn index(&self) -> u64 {
         self.rows.indices[self.row]

@@ -259,11 +259,6 @@ impl Layout {
         to_usize(range.end - range.start)
     }
 
-    /// Where slot 0 starts.
-    pub(super) const fn prefix_bytes(&self) -> u64 {
-        self.prefix_bytes
-    }
-
     /// Where the last slot ends.
     pub(super) const fn slots_end(&self) -> u64 {
         self.prefix_bytes + self.slots * self.slot_bytes()

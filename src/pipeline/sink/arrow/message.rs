@@ -74,6 +74,11 @@ fn word(bytes: usize) -> i32 {
     i32::try_from(bytes).expect("bounded by the layout")
 }
 
+/// A count as the format stores it.
+fn long(n: usize) -> i64 {
+    i64::try_from(n).expect("bounded by the layout")
+}
+
 /// The header of a slot of `rows` rows, marker included.
 pub(super) fn slot_header(slot: &SlotLayout, rows: usize) -> Vec<u8> {
     let mut fbb = FlatBufferBuilder::new();
@@ -81,14 +86,14 @@ pub(super) fn slot_header(slot: &SlotLayout, rows: usize) -> Vec<u8> {
     let nodes = fbb.create_vector(&nodes);
     let buffers = fbb.create_vector(&buffers);
     let mut batch = RecordBatchBuilder::new(&mut fbb);
-    batch.add_length(rows as i64);
+    batch.add_length(long(rows));
     batch.add_nodes(nodes);
     batch.add_buffers(buffers);
     let batch = batch.finish().as_union_value();
     let mut message = MessageBuilder::new(&mut fbb);
     message.add_version(MetadataVersion::V5);
     message.add_header_type(MessageHeader::RecordBatch);
-    message.add_bodyLength(slot.body_bytes() as i64);
+    message.add_bodyLength(long(slot.body_bytes()));
     message.add_header(batch);
     let message = message.finish();
     fbb.finish(message, None);
@@ -100,8 +105,8 @@ pub(super) fn slot_header(slot: &SlotLayout, rows: usize) -> Vec<u8> {
 /// One node a column; no column has a validity buffer, since none is nullable.
 fn nodes_and_buffers(slot: &SlotLayout, rows: usize) -> (Vec<FieldNode>, Vec<Buffer>) {
     let buffer =
-        |start: usize, bytes: usize| Buffer::new((start - slot.header_bytes) as i64, bytes as i64);
-    let nodes = vec![FieldNode::new(rows as i64, 0); 1 + slot.binaries.len()];
+        |start: usize, bytes: usize| Buffer::new(long(start - slot.header_bytes), long(bytes));
+    let nodes = vec![FieldNode::new(long(rows), 0); 1 + slot.binaries.len()];
     let mut buffers = vec![buffer(slot.index.start, 0), buffer(slot.index.start, 8 * rows)];
     for binary in &slot.binaries {
         let values_bytes = binary.width.map_or(binary.values.bytes, |width| width * rows);
@@ -124,8 +129,8 @@ pub(super) fn is_slot_header(header: &[u8], slot: &SlotLayout, rows: usize) -> b
     let Some(batch) = message.header_as_record_batch() else { return false };
     let (nodes, buffers) = nodes_and_buffers(slot, rows);
     message.version() == MetadataVersion::V5
-        && message.bodyLength() == slot.body_bytes() as i64
-        && batch.length() == rows as i64
+        && message.bodyLength() == long(slot.body_bytes())
+        && batch.length() == long(rows)
         && batch.compression().is_none()
         && batch.nodes().is_some_and(|found| found.iter().eq(&nodes))
         && batch.buffers().is_some_and(|found| found.iter().eq(&buffers))
@@ -162,8 +167,8 @@ pub(super) fn tail(schema: &Schema, layout: &Layout, prefix_crc: u32) -> Vec<u8>
 }
 
 fn block(layout: &Layout, slot: u64) -> Block {
-    let start = layout.slot_range(slot).start as i64;
-    Block::new(start, word(layout.slot.header_bytes), layout.slot.body_bytes() as i64)
+    let start = long(layout.slot_range(slot).start);
+    Block::new(start, word(layout.slot.header_bytes), long(layout.slot.body_bytes()))
 }
 
 /// Whether `footer`, without its seal, lists exactly the slots of `layout` under `description`.
@@ -187,7 +192,7 @@ pub(super) struct SchemaFound {
 
 /// Why a schema is not one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaError {
+pub(super) enum SchemaError {
     /// No valid Arrow schema message.
     Message,
     /// A good schema, but without our columns or metadata: another program's file.

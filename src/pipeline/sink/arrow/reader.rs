@@ -233,7 +233,8 @@ fn parse_start(bytes: &[u8]) -> Result<Start, Option<Damage>> {
     }
     let metadata_bytes = match (read_u32(bytes, 8), read_u32(bytes, 12)) {
         (Some(CONTINUATION), Some(length)) => length,
-        (Some(_), _) => return Err(Some(Damage::Schema)),
+        // Other writers leave more room before their first message.
+        (Some(_), Some(_)) => return Err(None),
         (None, _) | (_, None) => return Err(Some(Damage::Start)),
     };
     let prefix_bytes = 16 + metadata_bytes as usize;

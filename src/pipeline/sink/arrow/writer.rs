@@ -236,8 +236,7 @@ impl PartWriter {
         if slots > 0 {
             return Err(Error::Unfinished { path: self.plan.temporary.clone(), slots });
         }
-        let rows_resumed = self.rows_resumed;
-        let Self { plan, mapping, .. } = &mut self;
+        let Self { plan, mapping, rows_resumed, .. } = &mut self;
         let start = mapping.bytes().len() - plan.tail.len();
         mapping.bytes()[start..].copy_from_slice(&plan.tail);
         mapping.file().sync().map_err(|source| Error::io(&plan.temporary, "sync", source))?;
@@ -251,7 +250,7 @@ impl PartWriter {
         }
         // Ours is published, or lost the race to an equal: its keys must never be used then.
         plan.remove_temporary()?;
-        Ok(plan.summary(plan.layout.file_bytes(), rows_resumed, is_first))
+        Ok(plan.summary(plan.layout.file_bytes(), *rows_resumed, is_first))
     }
 }
 

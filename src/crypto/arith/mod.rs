@@ -1,0 +1,126 @@
+#![doc = include_str!("ifma.md")]
+#![expect(
+    clippy::inline_always,
+    clippy::return_self_not_must_use,
+    unreachable_pub,
+    reason = "arithmetic must be inlined into the function that has the vector features on, and its results are all used"
+)]
+
+mod blocks;
+mod exponent;
+mod ifma;
+mod lanes;
+pub mod limbs;
+mod modulus;
+
+#[cfg(test)]
+mod tests;
+
+pub use exponent::{fermat, inverse_holds, miller_rabin, power, power_e};
+pub use ifma::Zmm;
+pub use lanes::{Lanes, U64x8};
+pub use modulus::{Modulus, Scratch};
+
+use crate::sys::features::Ifma;
+
+/// Numbers that travel together: one in each 64-bit element of a 512-bit register.
+pub const LANES: usize = 8;
+
+/// Bits of a digit.
+pub const DIGIT_BITS: usize = 52;
+
+/// The largest digit.
+pub const DIGIT_MASK: u64 = (1 << DIGIT_BITS) - 1;
+
+/// The same digit of eight numbers.
+pub type Digit = [u64; LANES];
+
+/// Eight numbers of `K` digits, least significant digit first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct Eight<const K: usize>(pub [Digit; K]);
+
+impl<const K: usize> Eight<K> {
+    /// Eight zeros.
+    pub const ZERO: Self = Self([[0; LANES]; K]);
+
+    /// The number in `lane`, digit by digit.
+    #[must_use]
+    pub fn lane(&self, lane: usize) -> [u64; K] {
+        core::array::from_fn(|digit| self.0[digit][lane])
+    }
+
+    /// Puts a number into `lane`.
+    pub fn set_lane(&mut self, lane: usize, digits: &[u64; K]) {
+        for (eight, &digit) in self.0.iter_mut().zip(digits) {
+            eight[lane] = digit;
+        }
+    }
+
+    /// Eight small numbers.
+    #[must_use]
+    pub fn small(value: u64) -> Self {
+        let mut eight = Self::ZERO;
+        eight.0[0] = [value; LANES];
+        eight
+    }
+}
+
+impl<const K: usize> zeroize::Zeroize for Eight<K> {
+    fn zeroize(&mut self) {
+        self.0.as_flattened_mut().zeroize();
+    }
+}
+
+/// Bits of the moduli that `K` digits serve: the digits leave 16, 24 or 32 bits spare.
+///
+/// # Panics
+///
+/// For any other number of digits.
+#[must_use]
+pub const fn modulus_bits(digits: usize) -> usize {
+    match digits {
+        20 => 1024,
+        30 => 1536,
+        40 => 2048,
+        _ => panic!("digits are 20, 30 or 40"),
+    }
+}
+
+/// The instructions that eight-lane code is compiled for.
+///
+/// Holding a `Kernel` proves that the CPU has them, because [`Vectors`] can only be made from
+/// the token of CPU detection.
+pub trait Kernel: Copy + Send {
+    /// Its register of eight elements.
+    type V: Lanes;
+
+    /// Runs `work` compiled for these instructions. Coarse work only: a whole batch of tests.
+    fn run<R>(self, work: impl FnOnce() -> R) -> R;
+}
+
+/// Plain integers: defines what every other kernel must compute.
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+impl Kernel for Portable {
+    type V = U64x8;
+
+    #[inline(always)]
+    fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+}
+
+/// AVX-512 IFMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Vectors(pub Ifma);
+
+impl Kernel for Vectors {
+    type V = Zmm;
+
+    #[inline(always)]
+    fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        ifma::run(self.0, work)
+    }
+}

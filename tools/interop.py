@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Holds keymill's output against programs that know nothing of keymill.
+
+Makes files of every KeyPairSpec in a folder of its own, reads them by pyarrow (in place, from a
+mapping, and as a stream) and by polars, opens every private key by unwrap.py, and matches each to
+its public key. Needs `cryptography`, `pyarrow` and `polars`; the openssl command for SM2.
+
+    interop.py --keymill PATH [--rows N] [--rsa-rows N]
+
+Prints a line for each check; ends with 1 at the first that fails, and says what was expected.
+"""
+
+import argparse
+import csv
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+import unwrap
+
+COPIED_BYTES_MAX = 1 << 20
+MANIFEST_ROWS = 10_000
+COLUMNS = ["serial", "model", "note", "owner name", "batch"]
+MODELS = [
+    "A-1", "B, large", 'C "new"', "\u00dcber \u6a21\u578b", "{serial} {{x}}", "line\nbreak",
+    " padded ",
+]
+NOTES = [
+    "", "plain", "a,b,,c", '"', '""quoted""', "two\nlines\n", "dos\r\nline",
+    "\u00e9\U0001f511", "  ",
+]
+
+
+class Failed(Exception):
+    """A check that found something else than it expected."""
+
+
+def check(what, found, expected=True):
+    """Prints `what`, or ends all if `found` is not what was expected."""
+    if found != expected:
+        raise Failed(f"{what}: expected {shorten(expected)}, found {shorten(found)}")
+    print(f"ok      {what}")
+
+
+def shorten(value):
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+class Keymill:
+    """The program under test, with a keystore of its own in `folder`."""
+
+    def __init__(self, program, folder):
+        self.program, self.folder = Path(program).resolve(), folder
+
+    def run(self, *arguments):
+        command = [self.program, "--home", self.folder / "home", *map(str, arguments)]
+        outcome = subprocess.run(command, capture_output=True, text=True)
+        if outcome.returncode != 0:
+            typed = " ".join(map(str, arguments))
+            raise Failed(f"keymill {typed}: expected success, found {outcome.stderr.strip()}")
+        return outcome.stdout
+
+    def external_key(self, name, *options):
+        """Makes a key with imported material; returns its ARN and the material."""
+        made = self.run("key", "create", "--origin", "EXTERNAL", "--json", *options)
+        arn = json.loads(made)["KeyMetadata"]["Arn"]
+        file = self.folder / name
+        file.write_bytes(secrets.token_bytes(32))
+        key = "alias/interop" if "--alias" in options else arn
+        self.run("key", "import", "--key-id", key, "--material-file", file)
+        return arn, unwrap.read_material(file)
+
+    def generate(self, name, key, context, *options):
+        path = self.folder / name
+        self.run("generate", "--key-id", key, "--encryption-context", context, "-o", path, *options)
+        return path
+
+
+def check_readers(path, label, rows):
+    """Three readers see the same rows; returns them as a list."""
+    before = pa.total_allocated_bytes()
+    with pa.memory_map(str(path)) as source:
+        whole = source.read_buffer()
+        table = pa.ipc.open_file(source).read_all()
+        copied = pa.total_allocated_bytes() - before
+        check(f"{label}: pyarrow file reader, {rows} rows", table.num_rows, rows)
+        check(f"{label}: read in place, {copied} bytes copied", copied < COPIED_BYTES_MAX)
+        values = [chunk.buffers()[2] for chunk in table.column("PublicKey").chunks]
+        start, end = whole.address, whole.address + whole.size
+        within = all(start <= v.address and v.address + v.size <= end for v in values)
+        check(f"{label}: PublicKey lies within the mapping", within)
+        table.validate(full=True)
+        listed = table.to_pylist()
+        source.seek(8)
+        streamed = pa.ipc.open_stream(source).read_all().to_pylist()
+    check(f"{label}: pyarrow stream reader from byte 8, equal rows", streamed == listed)
+    frame = pl.scan_ipc(path).collect()
+    check(f"{label}: polars scan_ipc, equal rows", frame.to_dicts() == listed)
+    check(f"{label}: Index counts from 0", [row["Index"] for row in listed] == list(range(rows)))
+    check(f"{label}: public keys all distinct", len({row["PublicKey"] for row in listed}), rows)
+    return listed
+
+
+def check_keys(path, label, material, rows):
+    """unwrap.py opens all rows, and matches those it has a tool for."""
+    skipped = []
+    opened, matched = unwrap.open_arrow(path, material, check=True, say=skipped.append)
+    for line in skipped:
+        print(f"skip    {label}: {line.removeprefix(f'{path}: ')}")
+    expected = (rows, matched if skipped else rows)
+    check(f"{label}: unwrap.py opened {opened}, matched {matched}", (opened, matched), expected)
+
+
+def check_spec(keymill, spec, key, material, rows):
+    options = ("--key-pair-spec", spec, "--count", rows)
+    path = keymill.generate(f"{spec}.arrow", key, "spec=x,row={Index}", *options)
+    listed = check_readers(path, spec, rows)
+    check_keys(path, spec, material, rows)
+    blobs = {row["PrivateKeyCiphertextBlob"] for row in listed}
+    check(f"{spec}: blobs all distinct", len(blobs), rows)
+
+
+def manifest_rows():
+    """Rows with everything CSV can hold: quotes, commas, line breaks, UTF-8, nothing."""
+    return [
+        {
+            "serial": f"SN{number:06}",
+            "model": MODELS[number % len(MODELS)],
+            "note": NOTES[number % len(NOTES)],
+            "owner name": "" if number % 3 == 0 else f"owner, {number}",
+            "batch": str(number // 1000),
+        }
+        for number in range(MANIFEST_ROWS)
+    ]
+
+
+def check_manifest(keymill, arn, material):
+    """A manifest's values come through unchanged, and every row is bound to two of them."""
+    label, rows = "manifest", manifest_rows()
+    manifest = keymill.folder / "devices.csv"
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    spec = "ECC_NIST_EDWARDS25519"
+    options = ("--manifest", manifest, "--unique", "serial", "--key-pair-spec", spec)
+    context = "device={serial},kind=<{model}>"
+    path = keymill.generate("devices.arrow", "alias/interop", context, *options)
+    listed = check_readers(path, label, MANIFEST_ROWS)
+    kept = [{name: row[name] for name in COLUMNS} for row in listed]
+    check(f"{label}: order and values unchanged", kept == rows)
+    check_keys(path, label, material, MANIFEST_ROWS)
+
+    def opens(row, context_row):
+        context = {"device": context_row["serial"], "kind": f"<{context_row['model']}>"}
+        return can_open(material, arn, context, row)
+
+    own = all(opens(row, given) for row, given in zip(listed, rows))
+    check(f"{label}: every row opens with the context of its own serial and model", own)
+    foreign = any(opens(row, given) for row, given in zip(listed, rows[1:]))
+    check(f"{label}: no row opens with its neighbour's", foreign, False)
+
+
+def can_open(material, arn, context, row):
+    try:
+        unwrap.open_blob(material, arn, context, row["PrivateKeyCiphertextBlob"])
+    except unwrap.UnwrapError:
+        return False
+    return True
+
+
+def check_context(keymill, arn, material):
+    """Contexts whose keys and values only join to the same text do not open each other's blobs."""
+    options = ("--key-pair-spec", "ECC_NIST_P256", "--count", 3)
+    path = keymill.generate("context.arrow", "alias/interop", '{"ab":"c"}', *options)
+    with pa.memory_map(str(path)) as source:
+        listed = pa.ipc.open_file(source).read_all().to_pylist()
+    contexts = [({"ab": "c"}, True), ({"a": "bc"}, False), ({"AB": "c"}, False), ({}, False)]
+    for context, expected in contexts:
+        opened = [can_open(material, arn, context, row) for row in listed]
+        verb = "opens" if expected else "does not open"
+        what = f"context: sealed with ab=c, {verb} with {json.dumps(context)}"
+        check(what, opened, [expected] * 3)
+
+
+def run(arguments, folder):
+    keymill = Keymill(arguments.keymill, folder)
+    arn, material = keymill.external_key("material", "--alias", "alias/interop")
+    china_arn, china_material = keymill.external_key("china-material", "--region", "cn-north-1")
+    check("keys: two, with imported material", arn != china_arn)
+    for spec in unwrap.PUBLIC_KEY_FORMS:
+        rows = arguments.rsa_rows if spec.startswith("RSA_") else arguments.rows
+        if spec == "SM2":
+            check_spec(keymill, spec, china_arn, china_material, rows)
+        else:
+            check_spec(keymill, spec, "alias/interop", material, rows)
+    check_manifest(keymill, arn, material)
+    check_context(keymill, arn, material)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--keymill", required=True, metavar="PATH", help="the program")
+    parser.add_argument("--rows", type=int, default=1000, metavar="N", help="of each spec")
+    parser.add_argument("--rsa-rows", type=int, default=20, metavar="N", help="of each RSA spec")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="keymill-interop-") as folder:
+        try:
+            run(arguments, Path(folder))
+        except (Failed, unwrap.UnwrapError, pa.ArrowException, pl.exceptions.PolarsError,
+                OSError) as error:
+            sys.exit(f"FAILED  {error}")
+    print("all checks passed")
+
+
+if __name__ == "__main__":
+    main()

@@ -36,24 +36,20 @@ pub fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> Secret<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::tests::vectors::{from_hex, lines};
 
-    fn bytes<const N: usize>(hex: &str) -> [u8; N] {
-        core::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
-    }
-
-    /// CAVS 14.4, KBKDF counter mode, HMAC-SHA-256, counter before the fixed data, 32 bits,
-    /// L = 256: the fixed data is given as a whole there.
+    /// NIST CAVP; origin in `tests/data/README.md`. The fixed data is given as a whole there.
     #[test]
-    fn block_matches_the_published_vector() {
-        let key: [u8; 32] =
-            bytes("dd1d91b7d90b2bd3138533ce92b272fbf8a369316aefe242e659cc0ae238afe0");
-        let fixed: [u8; 60] = bytes(concat!(
-            "01322b96b30acd197979444e468e1c5c6859bf1b1cf951b7e725303e237e46b8",
-            "64a145fab25e517b08f8683d0315bb2911d80a0e8aba17f3b413faac"
-        ));
-        let expected: [u8; 16] = bytes("10621342bfb0fd40046c0e29f2cfdbf0");
-        let out = hmac_sha256(&key, &[&1_u32.to_be_bytes(), &fixed]);
-        assert_eq!(out.expose()[..16], expected);
+    fn block_matches_the_published_vectors() {
+        let mut whole = 0;
+        let file = include_str!("../../tests/data/kbkdf_counter_hmac_sha256.txt");
+        for [key, fixed, expected] in lines(file).map(|fields: [&str; 3]| fields.map(from_hex)) {
+            let key: [u8; 32] = key.try_into().unwrap();
+            let out = hmac_sha256(&key, &[&1_u32.to_be_bytes(), &fixed]);
+            assert_eq!(out.expose()[..expected.len()], expected);
+            whole += usize::from(expected.len() == 32);
+        }
+        assert_eq!(whole, 10, "vectors of the whole output");
     }
 
     #[test]
@@ -63,6 +59,6 @@ mod tests {
         let key: [u8; 32] = core::array::from_fn(|i| u8::try_from(i).unwrap());
         let derived = kbkdf_hmac_sha256(&key, b"label", b"context");
         let expected = "303790cfe363abe9682dbfff5941f23b32addc96da72f4c7e5b20e9f59a4e570";
-        assert_eq!(*derived.expose(), bytes(expected));
+        assert_eq!(derived.expose().as_slice(), from_hex(expected));
     }
 }

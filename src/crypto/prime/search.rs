@@ -1,7 +1,7 @@
 //! `Search`: keeps every lane busy from candidate to prime.
 //!
 //! Survivors of the sieve wait in one queue, survivors of Fermat in another, and both outlive a
-//! call. Which lanes fail, and how often, is public; the numbers are not.
+//! call, but not a reseed of the generator: see [`Search::forget`]. Which lanes fail, and how often, is public; the numbers are not.
 
 use zeroize::Zeroize;
 
@@ -30,6 +30,11 @@ impl<const K: usize> Queue<K> {
         self.0.last_mut()?.zeroize();
         self.0.pop();
         Some(number)
+    }
+
+    fn clear(&mut self) {
+        self.0.as_flattened_mut().zeroize();
+        self.0.clear();
     }
 }
 
@@ -66,6 +71,15 @@ impl<N: Kernel, const K: usize> Search<N, K> {
             scratch: Box::default(),
             batch: Box::new(Eight::ZERO),
         }
+    }
+
+    /// Forgets every candidate that waits.
+    ///
+    /// To be called when the generator was reseeded: a candidate from before would come up in
+    /// every copy of the process, and two moduli with one prime in common betray both.
+    pub fn forget(&mut self) {
+        self.sifted.clear();
+        self.probable.clear();
     }
 
     /// Fills the lanes of `out` with primes, each independent; with `count` below eight the

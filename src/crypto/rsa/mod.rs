@@ -74,6 +74,8 @@ impl Engine for RsaEngine {
         rows: usize,
     ) -> Result<(), GenerateError> {
         assert_eq!(batch.spec(), self.spec, "the batch is of another spec");
+        // The caller may have reseeded; what an older state drew must not come into new keys.
+        self.mill.forget();
         let mut left = rows;
         while left > 0 {
             // A power of two, so that the keys fill the lanes evenly: one key has all eight.
@@ -91,6 +93,9 @@ impl Engine for RsaEngine {
 trait Mill: Send {
     /// Adds 1, 2, 4 or 8 keys to `batch`; false if one failed its check.
     fn keys(&mut self, drbg: &mut Drbg, batch: &mut KeyPairBatch, keys: usize) -> bool;
+
+    /// Forgets the candidates of earlier batches.
+    fn forget(&mut self);
 }
 
 struct KeyMill<N: Kernel, const K: usize> {
@@ -224,5 +229,9 @@ impl<N: Kernel, const K: usize> Mill for KeyMill<N, K> {
         }
         self.lanes.zeroize();
         true
+    }
+
+    fn forget(&mut self) {
+        self.search.forget();
     }
 }

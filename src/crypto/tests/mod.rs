@@ -79,3 +79,21 @@ fn the_engines_of_this_machine_make_sound_pairs() {
         }
     }
 }
+
+/// Two copies of a process share the past of their engines, but no reseeded generator. If
+/// anything drawn in the past came into a later batch, it would come into both copies' keys: two
+/// moduli with one prime in common betray both.
+#[test]
+fn a_batch_depends_on_its_generator_only() {
+    let backends = [BackendChoice::Auto, BackendChoice::Portable].map(|b| b.select().unwrap());
+    for (spec, backend) in KeyPairSpec::ALL.into_iter().flat_map(|s| backends.map(|b| (s, b))) {
+        let batch = |engine: &mut dyn Engine, seed| {
+            let mut batch = KeyPairBatch::with_capacity(spec, 1);
+            engine.generate(&mut Drbg::from_seed([seed; 32]), &mut batch, 1).unwrap();
+            batch.public_key(0).to_vec()
+        };
+        let [mut used, mut fresh] = [(); 2].map(|()| engine(spec, backend));
+        batch(used.as_mut(), 1);
+        assert_eq!(batch(used.as_mut(), 2), batch(fresh.as_mut(), 2), "{spec}, {backend}");
+    }
+}

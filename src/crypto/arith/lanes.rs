@@ -37,17 +37,17 @@ pub trait Lanes: Copy {
     /// `other` in the lanes of `mask`, `self` elsewhere.
     fn blend(self, mask: u8, other: Self) -> Self;
 
-    /// [`blocks::triangle`], out of line.
+    /// `blocks::triangle`, out of line.
     #[inline(never)]
     fn triangle<const H: usize>(t: &mut [Digit], a: &[Digit; H]) {
         blocks::triangle::<Self, H>(t, a);
     }
-    /// [`blocks::tile`], out of line.
+    /// `blocks::tile`, out of line.
     #[inline(never)]
     fn tile<const H: usize>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
         blocks::tile::<Self, H>(t, a, b);
     }
-    /// [`blocks::reduce`], out of line.
+    /// `blocks::reduce`, out of line.
     #[inline(never)]
     fn reduce<const H: usize>(t: &mut [Digit], m: &mut [Digit; H], n: &[Digit; H], k0: &Digit) {
         blocks::reduce::<Self, H>(t, m, n, k0);

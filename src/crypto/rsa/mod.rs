@@ -1,6 +1,6 @@
 //! RSA key pairs (FIPS 186-5 A.1.3, e = 65537), eight at a time.
 //!
-//! Primes come from [`Search`]; [`parts`] computes the private values without an inversion that
+//! Primes come from [`Search`]; `parts` computes the private values without an inversion that
 //! depends on them; every key is checked before it is written.
 
 mod der;

@@ -1,7 +1,7 @@
 //! Stage 1: the list of devices, one row in, one row out.
 //!
 //! A manifest is a CSV file with a header or a file of JSON objects, one a line; other formats
-//! are turned into CSV first (see [`spool`]). It is read twice: once from end to end before the
+//! are turned into CSV first (see `spool`). It is read twice: once from end to end before the
 //! first key is made, where every fault is found ([`check`]), and once slot by slot by the workers
 //! that make the keys. In between only the place of each slot in the file is kept, so that
 //! memory does not grow with the width of the rows.

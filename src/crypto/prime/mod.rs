@@ -15,7 +15,7 @@ pub mod source;
 pub use search::Search;
 
 /// Rounds of Miller-Rabin with random bases (FIPS 186-5 Table B.1, at the security strength of
-/// the modulus).
+/// the modulus; the values are as other libraries quote the table, not read in the standard).
 #[must_use]
 pub const fn rounds(bits: usize) -> usize {
     if bits <= 1024 { 5 } else { 4 }

@@ -16,7 +16,6 @@ mod modulus;
 #[cfg(test)]
 mod tests;
 
-pub use exponent::{fermat, inverse_holds, miller_rabin, power, power_e};
 pub use ifma::Zmm;
 pub use lanes::{Lanes, U64x8};
 pub use modulus::{Modulus, Scratch};
@@ -87,16 +86,84 @@ pub const fn modulus_bits(digits: usize) -> usize {
     }
 }
 
-/// The instructions that eight-lane code is compiled for.
+/// How a batch of eight numbers is computed with, and the instructions that is compiled for.
 ///
 /// Holding a `Kernel` proves that the CPU has them, because [`Vectors`] can only be made from
-/// the token of CPU detection.
+/// the token of CPU detection. A kernel brings a register of eight elements; the batch
+/// operations follow from it, unless the kernel has a quicker way to the same results.
 pub trait Kernel: Copy + Send {
     /// Its register of eight elements.
     type V: Lanes;
 
     /// Runs `work` compiled for these instructions. Coarse work only: a whole batch of tests.
     fn run<R>(self, work: impl FnOnce() -> R) -> R;
+
+    /// `2^(n-1) = 1 mod n`, one bit per lane.
+    #[inline(always)]
+    fn fermat<const K: usize>(self, modulus: &Modulus<K>, scratch: &mut Scratch) -> u8 {
+        self.run(
+            #[inline(always)]
+            || exponent::fermat::<Self::V, K>(modulus, scratch),
+        )
+    }
+
+    /// One round of Miller-Rabin to each lane's own base: whether n is a strong probable prime.
+    #[inline(always)]
+    fn miller_rabin<const K: usize>(
+        self,
+        modulus: &Modulus<K>,
+        base: &Eight<K>,
+        scratch: &mut Scratch,
+    ) -> u8 {
+        self.run(
+            #[inline(always)]
+            || exponent::miller_rabin::<Self::V, K>(modulus, base, scratch),
+        )
+    }
+
+    /// `base^exponent mod n`, at most n, for `base < 2^(bits + 2)`.
+    #[inline(always)]
+    fn power<const K: usize>(
+        self,
+        modulus: &Modulus<K>,
+        base: &Eight<K>,
+        exponent: &Eight<K>,
+        scratch: &mut Scratch,
+    ) -> Eight<K> {
+        self.run(
+            #[inline(always)]
+            || exponent::power::<Self::V, K>(modulus, base, exponent, scratch),
+        )
+    }
+
+    /// `base^65537 mod n`, at most n, for `base < 2^(bits + 2)`.
+    #[inline(always)]
+    fn power_e<const K: usize>(
+        self,
+        modulus: &Modulus<K>,
+        base: &Eight<K>,
+        scratch: &mut Scratch,
+    ) -> Eight<K> {
+        self.run(
+            #[inline(always)]
+            || exponent::power_e::<Self::V, K>(modulus, base, scratch),
+        )
+    }
+
+    /// `a * b = 1 mod n`, one bit per lane, for operands below `2^(bits + 2)`.
+    #[inline(always)]
+    fn inverse_holds<const K: usize>(
+        self,
+        modulus: &Modulus<K>,
+        a: &Eight<K>,
+        b: &Eight<K>,
+        scratch: &mut Scratch,
+    ) -> u8 {
+        self.run(
+            #[inline(always)]
+            || exponent::inverse_holds::<Self::V, K>(modulus, a, b, scratch),
+        )
+    }
 }
 
 /// Plain integers: defines what every other kernel must compute.

@@ -8,8 +8,7 @@ use zeroize::Zeroize;
 use super::sieve::Sieve;
 use super::source::Source;
 use crate::crypto::arith::{
-    DIGIT_BITS, DIGIT_MASK, Eight, Kernel, LANES, Modulus, Scratch, fermat, miller_rabin,
-    modulus_bits,
+    DIGIT_BITS, DIGIT_MASK, Eight, Kernel, LANES, Modulus, Scratch, modulus_bits,
 };
 use crate::crypto::drbg::Drbg;
 
@@ -129,15 +128,15 @@ impl<N: Kernel, const K: usize> Search<N, K> {
                     let alive = inside & sieve.survivors::<N::V>(batch);
                     sifted.push_lanes(batch, alive);
                 }
-                for lane in 0..LANES {
-                    batch.set_lane(lane, &sifted.pop().expect("the queue was filled"));
-                }
-                let mut modulus = Modulus::new(batch);
-                let pass = fermat::<N::V, K>(&modulus, scratch);
-                probable.push_lanes(batch, pass);
-                modulus.n.zeroize();
             },
         );
+        for lane in 0..LANES {
+            batch.set_lane(lane, &sifted.pop().expect("the queue was filled"));
+        }
+        let mut modulus = Modulus::new(batch);
+        let pass = kernel.fermat(&modulus, scratch);
+        probable.push_lanes(batch, pass);
+        modulus.n.zeroize();
     }
 
     /// Miller-Rabin on lanes `first..first + wanted`: spare lanes test the same numbers to more
@@ -154,10 +153,7 @@ impl<N: Kernel, const K: usize> Search<N, K> {
         let mut pass = 0xff;
         for _ in 0..runs {
             draw_bases(drbg, &modulus.n, &mut base);
-            pass &= kernel.run(
-                #[inline(always)]
-                || miller_rabin::<N::V, K>(&modulus, &base, scratch),
-            );
+            pass &= kernel.miller_rabin(&modulus, &base, scratch);
         }
         modulus.n.zeroize();
         base.zeroize();

@@ -14,8 +14,7 @@ mod tests;
 use zeroize::Zeroize;
 
 use crate::crypto::arith::{
-    DIGIT_MASK, Eight, Kernel, LANES, Modulus, Portable, Scratch, Vectors, inverse_holds, limbs,
-    power, power_e,
+    DIGIT_MASK, Eight, Kernel, LANES, Modulus, Portable, Scratch, Vectors, limbs,
 };
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::{Engine, GenerateError};
@@ -163,33 +162,29 @@ impl<N: Kernel, const K: usize> KeyMill<N, K> {
         let mut exponent = lanes.p;
         // p is odd and its low digit above 2 but for a chance of 2^-51, where the check fails.
         exponent.0[0].iter_mut().for_each(|digit| *digit = digit.wrapping_sub(2) & DIGIT_MASK);
-        let good = kernel.run(
-            #[inline(always)]
-            || {
-                let p = Modulus::new(&lanes.p);
-                lanes.qinv = power::<N::V, K>(&p, &lanes.q, &exponent, scratch);
-                let good = inverse_holds::<N::V, K>(&p, &lanes.qinv, &lanes.q, scratch) == 0xff;
-                good & round_trip::<N, K>(&lanes.p, &lanes.dp, &lanes.message, scratch)
-                    & round_trip::<N, K>(&lanes.q, &lanes.dq, &lanes.message, scratch)
-            },
-        );
+        let mut p = Modulus::new(&lanes.p);
+        lanes.qinv = kernel.power(&p, &lanes.q, &exponent, scratch);
+        let good = kernel.inverse_holds(&p, &lanes.qinv, &lanes.q, scratch) == 0xff;
+        let good = good
+            & round_trip(*kernel, &lanes.p, &lanes.dp, &lanes.message, scratch)
+            & round_trip(*kernel, &lanes.q, &lanes.dq, &lanes.message, scratch);
+        p.n.zeroize();
         exponent.zeroize();
         good
     }
 }
 
 /// Whether `(x^d)^e = x mod n` in every lane.
-#[expect(clippy::inline_always, reason = "must be inlined into the function that has the features")]
-#[inline(always)]
 fn round_trip<N: Kernel, const K: usize>(
+    kernel: N,
     n: &Eight<K>,
     d: &Eight<K>,
     message: &Eight<K>,
     scratch: &mut Scratch,
 ) -> bool {
     let mut modulus = Modulus::new(n);
-    let mut signed = power::<N::V, K>(&modulus, message, d, scratch);
-    let good = power_e::<N::V, K>(&modulus, &signed, scratch) == *message;
+    let mut signed = kernel.power(&modulus, message, d, scratch);
+    let good = kernel.power_e(&modulus, &signed, scratch) == *message;
     modulus.n.zeroize();
     signed.zeroize();
     good

@@ -15,14 +15,15 @@ use crate::pipeline::authorize::Permit;
 use crate::pipeline::error::Error;
 use crate::pipeline::plan::{PartPlan, Plan};
 use crate::pipeline::request::Request;
-use crate::pipeline::sink::arrow::{Opened, PartWriter};
+use crate::pipeline::sink::arrow::{Opened, Pager, PartWriter};
 use crate::pipeline::sink::json_lines;
 use crate::pipeline::worker::Worker;
 use crate::sys::affinity::{allowed_cores, pin_to};
 use crate::sys::features::Backend;
 
-/// How often progress is told.
-const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
+/// How often the thread beside the workers looks after pages and tells progress: the pages it
+/// keeps ready ahead last many times longer.
+const TURN_PERIOD: Duration = Duration::from_millis(5);
 
 /// Threads that make keys, one pinned to each core.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ pub fn run(
     Ok(receipt)
 }
 
-/// Lets the team fill all slots of one part.
+/// Lets the team fill all slots of one part, and does its page work meanwhile.
 fn fill(
     request: &Request,
     permit: &Permit,
@@ -144,11 +145,17 @@ fn fill(
             }
             let _ = finished.send(());
         });
+        let mut pager = Pager::new(writer);
         for _ in 0..team.threads() {
-            while wait.recv_timeout(PROGRESS_PERIOD).is_err() {
+            loop {
+                pager.turn();
                 progress(writer.rows_committed());
+                if wait.recv_timeout(TURN_PERIOD).is_ok() {
+                    break;
+                }
             }
         }
+        pager.turn();
         progress(writer.rows_committed());
     });
     match lock(&failed).take() {

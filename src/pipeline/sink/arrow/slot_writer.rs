@@ -16,6 +16,8 @@ use crate::sys::mapping::Lease;
 #[derive(Debug)]
 pub struct SlotWriter<'a> {
     part: &'a PartWriter,
+    /// Among the slots that were missing.
+    position: usize,
     slot: u64,
     rows: usize,
     row: usize,
@@ -25,7 +27,12 @@ pub struct SlotWriter<'a> {
 impl<'a> SlotWriter<'a> {
     /// Takes an empty slot and writes what does not depend on keys: `Index`, and the offsets of
     /// columns whose values are all equally long.
-    pub(super) fn new(part: &'a PartWriter, slot: u64, mut bytes: Lease<'a>) -> Self {
+    pub(super) fn new(
+        part: &'a PartWriter,
+        position: usize,
+        slot: u64,
+        mut bytes: Lease<'a>,
+    ) -> Self {
         let layout = &part.layout().slot;
         let range = part.layout().slot_row_range(slot);
         let rows = part.layout().rows_in(slot);
@@ -40,7 +47,7 @@ impl<'a> SlotWriter<'a> {
                 word.copy_from_slice(&offset(row * width));
             }
         }
-        Self { part, slot, rows, row: 0, bytes }
+        Self { part, position, slot, rows, row: 0, bytes }
     }
 
     /// The slot's number.
@@ -138,7 +145,7 @@ impl<'a> SlotWriter<'a> {
         self.bytes[layout.trailer.range()].copy_from_slice(&trailer.encode());
         self.bytes[4..layout.header_bytes].copy_from_slice(&header.bytes[4..]);
         self.bytes.commit(CONTINUATION);
-        self.part.count_committed(self.rows);
+        self.part.count_committed(self.position, self.rows);
         Ok(())
     }
 }

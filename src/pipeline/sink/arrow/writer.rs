@@ -10,7 +10,7 @@
 //! Until the link nobody may use a key of the part, so that rows of a lost slot can be made anew.
 //! After it the file never changes.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::path::Path;
 
 use super::description::PartDescription;
@@ -60,7 +60,8 @@ pub struct PartWriter {
     missing: Vec<u64>,
     /// Position in `missing` of the next slot to claim.
     next: AtomicUsize,
-    slots_committed: AtomicUsize,
+    /// Whether the slot at each position of `missing` has been committed since.
+    committed: Vec<AtomicBool>,
     rows_committed: AtomicU64,
     rows_resumed: u64,
 }
@@ -116,7 +117,7 @@ impl PartWriter {
             short: SlotHeader::new(&plan.layout, last),
             missing: Vec::new(),
             next: AtomicUsize::new(0),
-            slots_committed: AtomicUsize::new(0),
+            committed: Vec::new(),
             rows_committed: AtomicU64::new(0),
             rows_resumed: 0,
             mapping,
@@ -129,6 +130,7 @@ impl PartWriter {
                 part.missing.push(slot);
             }
         }
+        part.committed = part.missing.iter().map(|_| AtomicBool::new(false)).collect();
         part.rows_committed = AtomicU64::new(part.rows_resumed);
         part
     }
@@ -176,15 +178,17 @@ impl PartWriter {
         if rows == self.layout().slot.rows { &self.full } else { &self.short }
     }
 
-    pub(super) fn count_committed(&self, rows: usize) {
-        self.slots_committed.fetch_add(1, Ordering::Relaxed);
+    /// Notes that the slot at `position` of the missing ones is committed.
+    pub(super) fn count_committed(&self, position: usize, rows: usize) {
+        self.committed[position].store(true, Ordering::Release);
         self.rows_committed.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
     /// Takes the next slot that is not committed, in ascending order; each goes to one caller.
     pub fn claim(&self) -> Option<SlotWriter<'_>> {
-        let slot = *self.missing.get(self.next.fetch_add(1, Ordering::Relaxed))?;
-        Some(SlotWriter::new(self, slot, self.lease(slot)?))
+        let position = self.next.fetch_add(1, Ordering::Relaxed);
+        let slot = *self.missing.get(position)?;
+        Some(SlotWriter::new(self, position, slot, self.lease(slot)?))
     }
 
     /// The slots still to be filled when the part was opened, in the order they are claimed.
@@ -197,6 +201,12 @@ impl PartWriter {
     #[must_use]
     pub fn slots_claimed(&self) -> usize {
         self.next.load(Ordering::Relaxed).min(self.missing.len())
+    }
+
+    /// Whether the slot at `position` of the missing ones has been committed since the opening.
+    #[must_use]
+    pub fn is_committed(&self, position: usize) -> bool {
+        self.committed.get(position).is_some_and(|slot| slot.load(Ordering::Acquire))
     }
 
     /// Makes the pages of `slot` present before it is claimed, so that filling it faults never.
@@ -232,7 +242,7 @@ impl PartWriter {
     /// [`Error::Unfinished`] if a slot is not committed, [`Error::OtherJob`] if another job took
     /// the name meanwhile, [`Error::Io`]. The temporary file stays and can be resumed.
     pub fn finish(mut self) -> Result<Summary, Error> {
-        let slots = self.missing.len() - self.slots_committed.load(Ordering::Relaxed);
+        let slots = (0..self.missing.len()).filter(|slot| !self.is_committed(*slot)).count();
         if slots > 0 {
             return Err(Error::Unfinished { path: self.plan.temporary.clone(), slots });
         }

@@ -101,3 +101,23 @@ fn impossible_parts_are_refused() {
     let many = vec![good.columns[0].clone(); limits::PART_COLUMNS_MAX + 1];
     assert!(error(&|p| p.columns.clone_from(&many)).contains("at most"));
 }
+
+#[test]
+fn the_pager_goes_ahead_of_claims_and_only_behind_commitments() {
+    let scratch = Scratch::new();
+    let description = description(KeyPairSpec::Rsa4096, 300_000, 16_384, 0);
+    let part = open(&scratch.path(), &description);
+    let slots = part.missing_slots().len();
+    let window = usize::try_from((64 << 20) / part.layout().slot_bytes()).unwrap();
+    assert!(window + 3 < slots);
+    let mut pager = Pager::new(&part);
+    pager.turn();
+    assert_eq!((pager.present, pager.behind), (window, 0));
+    let (first, second) = (part.claim().unwrap(), part.claim().unwrap());
+    fill_slot(second, &description, 1);
+    pager.turn();
+    assert_eq!((pager.present, pager.behind), (window + 2, 0));
+    fill_slot(first, &description, 1);
+    pager.turn();
+    assert_eq!((pager.present, pager.behind), (window + 2, 2));
+}

@@ -1,5 +1,7 @@
 //! Kernels against the big-integer model, against each other, and against the laws of lanes.
 
+mod exponents;
+mod gallery;
 mod operands;
 mod products;
 

@@ -60,7 +60,7 @@ impl<const K: usize> Case<K> {
             assert_eq!((product - ab) % &n, BigUint::default(), "lane {lane}: product");
             let square = big(&square.lane(lane));
             assert!(square < BigUint::from(1_u8) << (modulus_bits(K) + ABOVE), "lane {lane}");
-            let (left, right) = ((square << r) % &n, (&a * &a << self.shift[lane] as usize) % &n);
+            let (left, right) = ((square << r) % &n, (&a * &a * (1 + self.shift[lane])) % &n);
             assert_eq!(left, right, "lane {lane}: square");
         }
     }

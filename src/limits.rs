@@ -20,6 +20,9 @@ pub const ROTATIONS_PER_KEY_MAX: usize = 25;
 /// Longest description of a key, in characters (KMS service model).
 pub const DESCRIPTION_CHARS_MAX: usize = 8192;
 
+/// Longest policy document, in bytes (KMS developer guide, key policies).
+pub const POLICY_BYTES_MAX: usize = 32_768;
+
 /// Largest encryption context: keys and values together, in bytes.
 ///
 /// KMS publishes no limit; 8 KiB is what services that pass contexts on to it allow.

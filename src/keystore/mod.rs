@@ -34,6 +34,7 @@ mod home;
 mod key;
 mod lifecycle;
 mod material;
+pub mod policy;
 mod resolve;
 mod root;
 mod scope;

@@ -13,7 +13,7 @@ pub fn timed<R>(work: impl FnOnce() -> R) -> (Duration, R) {
 
 /// Nanoseconds of the quickest of `windows` runs of `work`.
 ///
-/// For work of 20 to 500 us that takes the same path every time: such a window is either
+/// For work of 50 to 500 us that takes the same path every time: such a window is either
 /// undisturbed or too long, so the least is what the core needs.
 pub fn quickest_ns(windows: usize, mut work: impl FnMut()) -> f64 {
     let best = (0..windows).map(|_| timed(&mut work).0).min();
@@ -25,7 +25,7 @@ pub fn quickest_ns(windows: usize, mut work: impl FnMut()) -> f64 {
 /// A 64-bit multiplication takes three cycles on every x86-64 core since 2008. Additions will not
 /// do: some cores fold chains of them.
 pub fn core_ghz() -> f64 {
-    const MULTIPLICATIONS: u32 = 30_000;
+    const MULTIPLICATIONS: u32 = 100_000;
     const LATENCY_CYCLES: f64 = 3.0;
     let best = quickest_ns(100, || {
         let mut x = std::hint::black_box(3_u64);

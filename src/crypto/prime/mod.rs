@@ -31,6 +31,12 @@ pub const fn error_bound_bits(bits: usize) -> usize {
     }
 }
 
+/// The largest prime divided by, for numbers of `digits` digits.
+#[must_use]
+pub const fn division_bound(digits: usize) -> usize {
+    if digits == 20 { 1 << 14 } else { 1 << 15 }
+}
+
 /// All primes up to `bound`.
 #[must_use]
 pub fn primes_up_to(bound: usize) -> Vec<u64> {

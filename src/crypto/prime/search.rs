@@ -60,7 +60,7 @@ impl<N: Kernel, const K: usize> Search<N, K> {
     #[must_use]
     pub fn new(kernel: N) -> Self {
         let source = Source::new();
-        let sieve = Sieve::new(source.largest(), if K == 20 { 1 << 14 } else { 1 << 15 });
+        let sieve = Sieve::new(source.largest(), super::division_bound(K));
         Self {
             kernel,
             source,

@@ -35,7 +35,12 @@ impl<const K: usize> Sieve<K> {
     #[inline(always)]
     #[must_use]
     pub fn survivors<V: Lanes>(&self, numbers: &Eight<K>) -> u8 {
-        self.0.iter().fold(0xff, |alive, row| alive & !row.divides::<V>(numbers))
+        // A closure would be compiled on its own, without the vector features.
+        let mut alive = 0xff;
+        for row in &self.0 {
+            alive &= !row.divides::<V>(numbers);
+        }
+        alive
     }
 }
 

@@ -45,16 +45,28 @@ impl RsaEngine {
     /// If `spec` is not an RSA spec.
     #[must_use]
     pub fn new(spec: KeyPairSpec, backend: Backend) -> Self {
-        fn mill<const K: usize>(backend: Backend) -> Box<dyn Mill> {
-            match backend {
-                Backend::Portable => Box::new(KeyMill::<_, K>::new(Portable)),
-                Backend::Ifma(token) => Box::new(KeyMill::<_, K>::new(Vectors(token))),
-            }
+        match backend {
+            Backend::Portable => Self::with_kernel(spec, backend, Portable),
+            Backend::Ifma(token) => Self::with_kernel(spec, backend, Vectors(token)),
         }
-        let mill = match spec {
-            KeyPairSpec::Rsa2048 => mill::<20>(backend),
-            KeyPairSpec::Rsa3072 => mill::<30>(backend),
-            KeyPairSpec::Rsa4096 => mill::<40>(backend),
+    }
+
+    /// As [`new`](Self::new), on a kernel of the caller's, which stands for `backend`: a profile
+    /// passes one that keeps account of the time.
+    ///
+    /// # Panics
+    ///
+    /// If `spec` is not an RSA spec.
+    #[must_use]
+    pub fn with_kernel<N: Kernel + 'static>(
+        spec: KeyPairSpec,
+        backend: Backend,
+        kernel: N,
+    ) -> Self {
+        let mill: Box<dyn Mill> = match spec {
+            KeyPairSpec::Rsa2048 => Box::new(KeyMill::<N, 20>::new(kernel)),
+            KeyPairSpec::Rsa3072 => Box::new(KeyMill::<N, 30>::new(kernel)),
+            KeyPairSpec::Rsa4096 => Box::new(KeyMill::<N, 40>::new(kernel)),
             other => panic!("{other} is not RSA"),
         };
         Self { spec, backend, mill }

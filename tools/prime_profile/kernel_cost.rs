@@ -1,0 +1,175 @@
+//! What the kernel's operations cost a lane, beside what the vector ports allow.
+
+use std::hint::black_box;
+
+use keymill::crypto::arith::{
+    DIGIT_MASK, Digit, Eight, Kernel, LANES, Lanes, Modulus, Scratch, modulus_bits,
+};
+use serde::Serialize;
+
+use crate::operations::{self, Counted, Operations};
+use crate::stopwatch::quickest_ns;
+
+/// Calls in a timed window, so that reading the clock costs nothing beside it.
+const CALLS: u32 = 250;
+const WINDOWS: usize = 500;
+
+/// One operation of the kernel at one size.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelCost {
+    pub bits: usize,
+    pub operation: &'static str,
+    /// Quickest of many windows.
+    pub ns_per_lane: f64,
+    /// Of all eight lanes together.
+    pub operations: Operations,
+    /// What [`madds_per_ns`] would need for as many operations.
+    pub bound_ns_per_lane: f64,
+}
+
+impl KernelCost {
+    /// Share of the ports' time that is put to use, 1 at best.
+    pub fn port_share(&self) -> f64 {
+        self.bound_ns_per_lane / self.ns_per_lane
+    }
+}
+
+/// 52-bit multiply-adds a nanosecond, of 24 chains that wait for nothing but themselves.
+pub fn madds_per_ns<N: Kernel>(kernel: N) -> f64 {
+    const CHAINS: usize = 24;
+    const STEPS: usize = 20_000;
+    let starts: [Digit; CHAINS] = black_box(std::array::from_fn(|chain| [chain as u64; LANES]));
+    let mut end = [0; LANES];
+    let window = || {
+        kernel.run(
+            #[inline(always)]
+            || {
+                let factor = N::V::load(&starts[3]);
+                let mut sums = starts.each_ref().map(N::V::load);
+                for _ in 0..STEPS {
+                    for sum in &mut sums {
+                        *sum = sum.madd_lo(factor, factor);
+                    }
+                }
+                let total = sums.into_iter().reduce(N::V::add).expect("some chains");
+                total.store(&mut end);
+            },
+        );
+        black_box(&mut end);
+    };
+    (CHAINS * STEPS) as f64 / quickest_ns(WINDOWS, window)
+}
+
+/// A kernel whose lanes count.
+#[derive(Clone, Copy, Debug)]
+struct Counting;
+
+impl Kernel for Counting {
+    type V = Counted;
+
+    fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+}
+
+/// All operations at the sizes of RSA's primes.
+pub fn kernel_costs<N: Kernel>(kernel: N, madds_per_ns: f64) -> Vec<KernelCost> {
+    let costs = [
+        Bench::<N, 20>::new(kernel).costs(),
+        Bench::<N, 30>::new(kernel).costs(),
+        Bench::<N, 40>::new(kernel).costs(),
+    ];
+    let cost = |cost: Cost| KernelCost {
+        bits: cost.bits,
+        operation: cost.operation,
+        ns_per_lane: cost.ns / LANES as f64,
+        operations: cost.operations,
+        bound_ns_per_lane: f64::from(cost.operations.total()) / madds_per_ns / LANES as f64,
+    };
+    costs.into_iter().flatten().map(cost).collect()
+}
+
+/// Time and operations of one call, for all lanes.
+struct Cost {
+    bits: usize,
+    operation: &'static str,
+    ns: f64,
+    operations: Operations,
+}
+
+/// Operands of one size.
+struct Bench<N, const K: usize> {
+    kernel: N,
+    modulus: Modulus<K>,
+    x: Eight<K>,
+    y: Eight<K>,
+    scratch: Scratch,
+}
+
+impl<N: Kernel, const K: usize> Bench<N, K> {
+    /// The values do not matter: no time depends on them.
+    fn new(kernel: N) -> Self {
+        let modulus = Modulus::new(&Eight([[DIGIT_MASK; LANES]; K]));
+        Self {
+            kernel,
+            modulus,
+            x: Eight::small(3),
+            y: Eight::small(5),
+            scratch: Scratch::default(),
+        }
+    }
+
+    fn costs(mut self) -> Vec<Cost> {
+        vec![self.square(), self.multiply(), self.fermat(), self.miller_rabin()]
+    }
+
+    fn square(&mut self) -> Cost {
+        let Self { kernel, modulus, x, scratch, .. } = self;
+        let window = quickest_ns(WINDOWS, || {
+            kernel.run(
+                #[inline(always)]
+                || (0..CALLS).for_each(|_| modulus.square(x, N::V::splat(0), scratch)),
+            );
+        });
+        let operations = operations::count(|| modulus.square(x, Counted::splat(0), scratch));
+        Self::cost("square", window / f64::from(CALLS), operations)
+    }
+
+    fn multiply(&mut self) -> Cost {
+        let Self { kernel, modulus, x, y, scratch } = self;
+        let window = quickest_ns(WINDOWS, || {
+            kernel.run(
+                #[inline(always)]
+                || (0..CALLS).for_each(|_| modulus.multiply::<N::V>(x, y, scratch)),
+            );
+        });
+        let operations = operations::count(|| modulus.multiply::<Counted>(x, y, scratch));
+        Self::cost("multiply", window / f64::from(CALLS), operations)
+    }
+
+    fn fermat(&mut self) -> Cost {
+        let Self { kernel, modulus, scratch, .. } = self;
+        let ns = quickest_ns(WINDOWS / 2, || {
+            black_box(kernel.fermat(modulus, scratch));
+        });
+        let operations = operations::count(|| {
+            Counting.fermat(modulus, scratch);
+        });
+        Self::cost("Fermat test", ns, operations)
+    }
+
+    fn miller_rabin(&mut self) -> Cost {
+        let Self { kernel, modulus, y, scratch, .. } = self;
+        let ns = quickest_ns(WINDOWS / 2, || {
+            black_box(kernel.miller_rabin(modulus, y, scratch));
+        });
+        let operations = operations::count(|| {
+            Counting.miller_rabin(modulus, y, scratch);
+        });
+        Self::cost("Miller-Rabin round", ns, operations)
+    }
+
+    fn cost(operation: &'static str, ns: f64, operations: Operations) -> Cost {
+        Cost { bits: modulus_bits(K), operation, ns, operations }
+    }
+}

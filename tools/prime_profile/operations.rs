@@ -3,6 +3,9 @@
 //! The engine's arithmetic is one text over [`Lanes`], so running it over these lanes counts the
 //! instructions of the vector kernel. What the count leaves out does not use the two vector
 //! ports: loads, stores, broadcasts from memory, zeroing, moves between registers.
+//!
+//! Held against the disassembly of a squaring of 1024 bits: 1240 multiply-adds and 60 shifts, as
+//! counted, and 98 others where 99 are counted, because the compiler drops an addition to zero.
 
 use std::cell::Cell;
 

@@ -17,10 +17,9 @@ use crate::crypto::engine::GenerateError;
 use crate::crypto::key_pair::KeyPairBatch;
 use crate::secret::Secret;
 
-/// Keys of a batch; the work of one fits the second-level cache.
-const fn keys_max(digits: usize) -> usize {
-    if digits <= 5 { 4096 } else { 2048 }
-}
+/// Keys of a batch: with 1.1 MB (256 bits) to 2.1 MB (521 bits) of work it still streams through
+/// a second-level cache of 2 MB, and an inversion costs a key a few nanoseconds.
+const KEYS_MAX: usize = 4096;
 
 /// Makes key pairs, whatever the curve.
 pub(super) trait Generate: Send {
@@ -47,7 +46,11 @@ pub(super) struct Batch<L, C, const N: usize> {
 impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
     /// Allocates a batch.
     pub(super) fn new(lanes: L) -> Self {
-        let keys = keys_max(N);
+        Self::with_room(lanes, KEYS_MAX)
+    }
+
+    /// Allocates a batch of up to `keys` keys.
+    pub(super) fn with_room(lanes: L, keys: usize) -> Self {
         Self {
             lanes,
             work: Work::new(keys / LANES),
@@ -60,7 +63,13 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
 
     /// Groups that `keys` keys take, with padding.
     fn groups(keys: usize) -> usize {
-        keys.div_ceil(LANES).next_multiple_of(CHAINS)
+        keys.div_ceil(LANES)
+    }
+
+    /// Windows of a strip: as many strips as the memory of the batch holds.
+    pub(super) fn strip(&self, groups: usize) -> usize {
+        let strips = (self.work.room() / groups).min(C::WINDOWS / 2);
+        C::WINDOWS.div_ceil(strips)
     }
 
     /// Draws the scalars of `keys` keys, and of the lanes that pad the last groups.
@@ -86,7 +95,8 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
     }
 
     fn multiplication(&mut self, groups: usize) -> Multiply<'_, C, N> {
-        Multiply { work: &mut self.work, table: self.table, groups, curve: PhantomData }
+        let strip = self.strip(groups);
+        Multiply { work: &mut self.work, table: self.table, groups, strip, curve: PhantomData }
     }
 
     /// Computes the flagged keys anew by the complete formulas of the portable crate.
@@ -180,7 +190,8 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
             // Two partial sums met, which random points never do: look at each key instead.
             return self.multiply(scalars) && !self.mend(scalars) && self.all_match(scalars);
         }
-        let points: Vec<Point> = (0..CHAINS * LANES).map(|key| self.point(key)).collect();
+        let points: Vec<Point> =
+            (0..groups.min(CHAINS) * LANES).map(|key| self.point(key)).collect();
         let mut total = [0; LIMBS_MAX];
         for scalar in scalars {
             scalar::accumulate(&mut total, scalar);
@@ -225,7 +236,8 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
     fn wipe(&mut self, keys: usize) {
         self.secrets.expose_mut()[..keys * C::COORDINATE_BYTES].zeroize();
         self.scalars.expose_mut()[..keys].as_flattened_mut().zeroize();
-        self.work.wipe(keys / LANES);
+        let groups = keys / LANES;
+        self.work.wipe(groups, C::WINDOWS.div_ceil(self.strip(groups)) * groups);
     }
 }
 
@@ -239,7 +251,7 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Generate for Batch<L, C, N> {
         assert!(out.spec() == C::SPEC, "the batch is of another spec");
         let mut left = rows;
         while left > 0 {
-            let keys = left.min(keys_max(N));
+            let keys = left.min(self.work.room() * LANES);
             if !self.run(drbg, out, keys) {
                 return Err(GenerateError { spec: C::SPEC });
             }

@@ -12,7 +12,7 @@
 
 use core::marker::PhantomData;
 
-use super::lanes::{DIGIT_BITS, DIGIT_MASK, Lanes, Row};
+use super::lanes::{DIGIT_BITS, DIGIT_MASK, Lanes, Row, Task};
 
 /// Digits of the widest field, P-521.
 pub(super) const DIGITS_MAX: usize = 11;
@@ -20,11 +20,25 @@ pub(super) const DIGITS_MAX: usize = 11;
 /// `N` digits in registers, least significant first.
 pub(super) type Digits<L, const N: usize> = [<L as Lanes>::V; N];
 
-/// A product before its reduction: the first `2 N` digits are used, of up to 64 signed bits.
-pub(super) type Wide<L> = [<L as Lanes>::V; 2 * DIGITS_MAX];
+/// Columns of a product, of up to 64 signed bits; the first `2 N` are used.
+type Columns<L> = [<L as Lanes>::V; 2 * DIGITS_MAX];
 
 /// Eight elements in memory.
 pub(super) type Element<const N: usize> = [Row; N];
+
+/// Repeats `$body` with the constant `$i` from 0 to `$n - 1`: a row is too long for the compiler
+/// to unroll a loop of rows.
+macro_rules! each_row {
+    ($n:expr, $i:ident, $body:block) => {
+        each_row!(@ $n, $i, $body, 0 1 2 3 4 5 6 7 8 9 10)
+    };
+    (@ $n:expr, $i:ident, $body:block, $($row:literal)*) => {$(
+        if $row < $n {
+            let $i: usize = $row;
+            $body
+        }
+    )*};
+}
 
 /// The prime of a field and the way to invert modulo it.
 pub(super) trait Prime<const N: usize>: Copy + Send + Sync + 'static {
@@ -40,6 +54,11 @@ pub(super) trait Prime<const N: usize>: Copy + Send + Sync + 'static {
     const K0: u64 = negated_inverse(Self::P[0]);
     /// Bits of `p` in its top digit.
     const TOP_BITS: usize = Self::BITS - 52 * (N - 1);
+    /// Multiples of `p` that a weak reduction leaves in place, where the top digit is so short
+    /// that what the lower digits owe would swamp it.
+    const LEFT: u64 = if Self::TOP_BITS < 16 { 4 } else { 0 };
+    /// A weakly reduced element is below this multiple of `p`.
+    const WEAK: i64 = if Self::TOP_BITS < 16 { 32 } else { 2 };
 }
 
 /// `-1 / odd` modulo `2^52`, by Newton's iteration.
@@ -110,69 +129,34 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
         digits
     }
 
-    #[inline(always)]
-    fn product(self, a: &Digits<L, N>, b: &Digits<L, N>) -> Wide<L> {
-        let mut t = [self.lanes.splat(0); 2 * DIGITS_MAX];
-        for i in 0..N {
-            for j in 0..N {
-                t[i + j] = self.lanes.madd_lo(t[i + j], a[i], b[j]);
-                t[i + j + 1] = self.lanes.madd_hi(t[i + j + 1], a[i], b[j]);
-            }
-        }
-        t
-    }
-
-    #[inline(always)]
-    fn square_product(self, a: &Digits<L, N>) -> Wide<L> {
-        let lanes = self.lanes;
-        let mut t = [lanes.splat(0); 2 * DIGITS_MAX];
-        for i in 0..N {
-            for j in i + 1..N {
-                t[i + j] = lanes.madd_lo(t[i + j], a[i], a[j]);
-                t[i + j + 1] = lanes.madd_hi(t[i + j + 1], a[i], a[j]);
-            }
-        }
-        for i in 0..N {
-            t[2 * i] = lanes.madd_lo(lanes.add(t[2 * i], t[2 * i]), a[i], a[i]);
-            t[2 * i + 1] = lanes.madd_hi(lanes.add(t[2 * i + 1], t[2 * i + 1]), a[i], a[i]);
-        }
-        t
-    }
-
-    /// `t / R`, digits not yet carried.
+    /// Makes column `i`, the lowest that is left, vanish by adding `m p`; carries what it held.
     ///
-    /// Each step adds `m p` with the `m` that makes the low digit vanish, and carries the rest
-    /// of that digit up. The multiply-add reads 52 bits, so `m` needs no mask.
+    /// The multiply-add reads 52 bits, so `m` needs no mask. Negative digits of `p` gather in
+    /// columns of their own and are taken off when their turn comes.
     #[inline(always)]
-    fn reduce(self, mut t: Wide<L>) -> Digits<L, N> {
+    fn clear(self, t: &mut Columns<L>, owed: &mut Columns<L>, i: usize) {
         let lanes = self.lanes;
         let zero = lanes.splat(0);
-        for i in 0..N {
-            let m = if C::K0 == 1 { t[i] } else { lanes.madd_lo(zero, t[i], lanes.splat(C::K0)) };
-            let low = lanes.splat(C::P[0].unsigned_abs());
-            if C::P[0] > 0 {
-                t[i] = lanes.madd_lo(t[i], m, low);
-                t[i + 1] = lanes.madd_hi(t[i + 1], m, low);
-            } else if C::P[0] != -1 {
-                t[i + 1] = lanes.sub(t[i + 1], lanes.madd_hi(zero, m, low));
-            }
-            t[i + 1] = lanes.add(t[i + 1], lanes.sar::<DIGIT_BITS>(t[i]));
-            for j in 1..N {
-                let digit = lanes.splat(C::P[j].unsigned_abs());
-                if C::P[j] > 0 {
-                    t[i + j] = lanes.madd_lo(t[i + j], m, digit);
-                    t[i + j + 1] = lanes.madd_hi(t[i + j + 1], m, digit);
-                } else if C::P[j] < 0 {
-                    t[i + j] = lanes.sub(t[i + j], lanes.madd_lo(zero, m, digit));
-                    t[i + j + 1] = lanes.sub(t[i + j + 1], lanes.madd_hi(zero, m, digit));
-                }
+        t[i] = lanes.sub(t[i], owed[i]);
+        let m = if C::K0 == 1 { t[i] } else { lanes.madd_lo(zero, t[i], lanes.splat(C::K0)) };
+        let low = lanes.splat(C::P[0].unsigned_abs());
+        if C::P[0] > 0 {
+            t[i] = lanes.madd_lo(t[i], m, low);
+            t[i + 1] = lanes.madd_hi(t[i + 1], m, low);
+        } else if C::P[0] != -1 {
+            owed[i + 1] = lanes.madd_hi(owed[i + 1], m, low);
+        }
+        t[i + 1] = lanes.add(t[i + 1], lanes.sar::<DIGIT_BITS>(t[i]));
+        for j in 1..N {
+            let digit = lanes.splat(C::P[j].unsigned_abs());
+            if C::P[j] > 0 {
+                t[i + j] = lanes.madd_lo(t[i + j], m, digit);
+                t[i + j + 1] = lanes.madd_hi(t[i + j + 1], m, digit);
+            } else if C::P[j] < 0 {
+                owed[i + j] = lanes.madd_lo(owed[i + j], m, digit);
+                owed[i + j + 1] = lanes.madd_hi(owed[i + j + 1], m, digit);
             }
         }
-        let mut high = [zero; N];
-        for i in 0..N {
-            high[i] = t[N + i];
-        }
-        high
     }
 
     /// Brings signed digits into `0 .. 2^52`; the top digit takes what is left.
@@ -190,12 +174,12 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
     #[inline(always)]
     pub(super) fn weak(self, mut t: Digits<L, N>) -> Digits<L, N> {
         let lanes = self.lanes;
-        if C::TOP_BITS < 16 {
-            // What the lower digits owe would swamp so short a top digit.
-            t = self.carry(t);
-        }
-        let quotient = lanes.shr(t[N - 1], C::TOP_BITS);
+        let mut quotient = lanes.shr(t[N - 1], C::TOP_BITS);
         t[N - 1] = lanes.and(t[N - 1], lanes.splat((1 << C::TOP_BITS) - 1));
+        if C::LEFT > 0 {
+            quotient = lanes.sub(quotient, lanes.splat(C::LEFT));
+            t[N - 1] = lanes.add(t[N - 1], lanes.splat(C::LEFT << C::TOP_BITS));
+        }
         for i in 0..N {
             let whole = if i == N - 1 { 1_i64 << C::TOP_BITS } else { 0 };
             let delta = whole - C::P[i];
@@ -212,15 +196,59 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
     }
 
     /// `a b / R`, uncarried.
+    ///
+    /// Row by row, each followed by a step of the reduction, so that `N + 1` columns are alive.
     #[inline(always)]
     pub(super) fn mul_loose(self, a: &Digits<L, N>, b: &Digits<L, N>) -> Digits<L, N> {
-        self.reduce(self.product(a, b))
+        let lanes = self.lanes;
+        let mut t = [lanes.splat(0); 2 * DIGITS_MAX];
+        let mut owed = t;
+        each_row!(N, i, {
+            for j in 0..N {
+                t[i + j] = lanes.madd_lo(t[i + j], a[i], b[j]);
+                t[i + j + 1] = lanes.madd_hi(t[i + j + 1], a[i], b[j]);
+            }
+            self.clear(&mut t, &mut owed, i);
+        });
+        self.high(&t, &owed)
     }
 
     /// `a^2 / R`, uncarried.
+    ///
+    /// Row `i` of the products of unlike digits completes columns `2 i` and `2 i + 1`, which are
+    /// doubled, get their squares, and are cleared at once.
     #[inline(always)]
     pub(super) fn square_loose(self, a: &Digits<L, N>) -> Digits<L, N> {
-        self.reduce(self.square_product(a))
+        let lanes = self.lanes;
+        let mut unlike = [lanes.splat(0); 2 * DIGITS_MAX];
+        let (mut t, mut owed) = (unlike, unlike);
+        each_row!(N, i, {
+            for j in i + 1..N {
+                unlike[i + j] = lanes.madd_lo(unlike[i + j], a[i], a[j]);
+                unlike[i + j + 1] = lanes.madd_hi(unlike[i + j + 1], a[i], a[j]);
+            }
+            let even = lanes.add(unlike[2 * i], unlike[2 * i]);
+            let odd = lanes.add(unlike[2 * i + 1], unlike[2 * i + 1]);
+            t[2 * i] = lanes.add(t[2 * i], lanes.madd_lo(even, a[i], a[i]));
+            t[2 * i + 1] = lanes.add(t[2 * i + 1], lanes.madd_hi(odd, a[i], a[i]));
+            if 2 * i < N {
+                self.clear(&mut t, &mut owed, 2 * i);
+            }
+            if 2 * i + 1 < N {
+                self.clear(&mut t, &mut owed, 2 * i + 1);
+            }
+        });
+        self.high(&t, &owed)
+    }
+
+    /// What is left of a product whose low columns are cleared.
+    #[inline(always)]
+    fn high(self, t: &Columns<L>, owed: &Columns<L>) -> Digits<L, N> {
+        let mut high = [self.lanes.splat(0); N];
+        for i in 0..N {
+            high[i] = self.lanes.sub(t[N + i], owed[N + i]);
+        }
+        high
     }
 
     /// `a b / R`, below `2 p`.
@@ -260,10 +288,10 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
         t
     }
 
-    /// `a - b + 2 p` for operands below `2 p`: below `4 p`.
+    /// `a - b`, plus the multiple of `p` that weakly reduced operands need.
     #[inline(always)]
     pub(super) fn sub(self, a: &Digits<L, N>, b: &Digits<L, N>) -> Digits<L, N> {
-        self.carry(self.sub_loose(a, b, 2))
+        self.carry(self.sub_loose(a, b, C::WEAK))
     }
 
     /// `a + b`, weakly reduced.
@@ -272,9 +300,15 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
         self.weak(self.add_loose(a, b))
     }
 
+    /// The representative in `0 .. p` of a weakly reduced element; `one` is [`one`](Self::one).
+    #[inline(always)]
+    pub(super) fn canonical(self, a: &Digits<L, N>, one: &Digits<L, N>) -> Digits<L, N> {
+        self.below_p(&self.mul(a, one))
+    }
+
     /// The representative in `0 .. p` of an element below `2 p`.
     #[inline(always)]
-    pub(super) fn canonical(self, a: &Digits<L, N>) -> Digits<L, N> {
+    fn below_p(self, a: &Digits<L, N>) -> Digits<L, N> {
         let mut less = *a;
         for i in 0..N {
             less[i] = self.lanes.sub(a[i], self.prime(1, i));
@@ -291,6 +325,25 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
             t[i] = self.lanes.select(mask, a[i], b[i]);
         }
         t
+    }
+
+    /// The lanes where a difference of weakly reduced elements may be a multiple of `p`.
+    ///
+    /// Compared in its low digit only: besides the true multiples this finds few others.
+    #[inline(always)]
+    pub(super) fn maybe_zero(self, a: &Digits<L, N>) -> u8 {
+        let lanes = self.lanes;
+        if C::P[0] == -1 {
+            // The multiples end in 2^52 - 2 WEAK .. 2^52 - 1.
+            let above = lanes.add(a[0], lanes.splat(2 * C::WEAK.unsigned_abs()));
+            return lanes.eq(lanes.shr(above, 52), lanes.splat(1));
+        }
+        let mut mask = 0;
+        for multiple in 1..2 * C::WEAK {
+            let low = DIGIT_MASK & (multiple * C::P[0]).cast_unsigned();
+            mask |= lanes.eq(a[0], lanes.splat(low));
+        }
+        mask
     }
 
     /// The lanes where a canonical `a` is zero.
@@ -327,23 +380,38 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
     /// Out of Montgomery form, canonical.
     #[inline(always)]
     pub(super) fn decode(self, a: &Digits<L, N>) -> Digits<L, N> {
-        self.canonical(&self.mul(a, &self.small(1)))
+        self.below_p(&self.mul(a, &self.small(1)))
     }
 
-    /// `1 / a` by Fermat's theorem; zero for zero.
+    /// `1 / a` by Fermat's theorem; zero for zero. Not inlined: hundreds of dependent squarings.
     #[inline(always)]
     pub(super) fn invert(self, a: &Digits<L, N>) -> Digits<L, N> {
-        const REGISTERS: usize = 24;
-        let mut register = [*a; REGISTERS];
-        let mut last = 0;
-        for &(from, squarings, by) in C::INVERSE {
-            let mut t = register[from];
+        let mut element = [Row::default(); N];
+        self.store(&mut element, *a);
+        self.lanes.enter(Invert::<C, N>(&mut element, PhantomData));
+        self.load(&element)
+    }
+}
+
+/// Inverts an element in place.
+struct Invert<'a, C, const N: usize>(&'a mut Element<N>, PhantomData<C>);
+
+impl<C: Prime<N>, const N: usize> Task for Invert<'_, C, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        const REGISTERS: usize = 16;
+        let fp = Fp::<L, C, N>::new(lanes);
+        let mut register = [*self.0; REGISTERS];
+        for (last, &(from, squarings, by)) in C::INVERSE.iter().enumerate() {
+            let mut t = fp.load(&register[from]);
             for _ in 0..squarings {
-                t = self.square(&t);
+                t = fp.square(&t);
             }
-            last += 1;
-            register[last] = self.mul(&t, &register[by]);
+            t = fp.mul(&t, &fp.load(&register[by]));
+            fp.store(&mut register[last + 1], t);
         }
-        register[last]
+        *self.0 = register[C::INVERSE.len()];
     }
 }

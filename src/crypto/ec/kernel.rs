@@ -3,15 +3,20 @@
 //! A scalar is recoded into odd digits, none of them zero, so that every window of every key is
 //! one addition of a table point and the program does not depend on the scalar. The additions
 //! are affine, 5 products and a square each: the eight lanes of all groups of the batch share
-//! one inversion per window (Montgomery's trick, in [`CHAINS`] interleaved chains). Tables are
+//! one inversion per step (Montgomery's trick, in [`CHAINS`] interleaved chains). Tables are
 //! read whole, with the entry picked in registers; the sign is a masked subtraction.
 //!
-//! The affine formula fails where the two abscissas are equal. Partial sums are smaller than the
-//! next window's points and not zero, so this takes a sum that wraps around the group order in
-//! the top window: of all scalars fewer than 2^10 do, so a uniform one does with probability
-//! below 2^-240. Such a lane is flagged, its difference replaced by one (else it would zero its
-//! whole chain), and the key is computed anew by a complete formula. The branch on the flag
-//! is therefore never taken for a random scalar, and its time tells nothing.
+//! An inversion costs as much as some hundred additions. A large batch steps through the windows
+//! one by one; a small one is cut into *strips* of windows, which advance together as if each
+//! were a group of other keys, and are added up pairwise at the end: five inversions in place of
+//! 31 for a few keys of a 256-bit curve. See `ec.md`.
+//!
+//! The affine formula fails where the two abscissas are equal. Sums of lower windows are smaller
+//! than the points of higher ones and not zero, so this takes a sum that wraps around the group
+//! order: a uniform scalar does it with probability below 2^-100. Such a lane is
+//! flagged, its difference replaced by one (else it would zero its whole chain), and the key is
+//! computed anew by a complete formula. The branch on the flag is therefore never taken for a
+//! random scalar, and its time tells nothing.
 
 use core::marker::PhantomData;
 
@@ -28,16 +33,16 @@ pub(super) const CHAINS: usize = 4;
 /// Limbs of a recoded scalar of the widest curve.
 pub(super) use super::curve::LIMBS_MAX;
 
-/// The batch: one entry per group of eight keys, in multiples of [`CHAINS`].
+/// The batch: an entry for each strip of each group of eight keys.
 #[derive(Debug)]
 pub(super) struct Work<const N: usize> {
-    /// Recoded scalars.
+    /// Recoded scalars, by group.
     pub(super) scalars: Vec<[Row; LIMBS_MAX]>,
-    /// The lanes whose point must be negated at the end.
+    /// The lanes whose point must be negated at the end, by group.
     pub(super) negate: Vec<u8>,
-    /// The lanes where an addition met equal abscissas: their points are wrong.
+    /// The lanes where an addition met equal abscissas: their points are wrong. By group.
     pub(super) flagged: Vec<u8>,
-    /// Sums so far, in Montgomery form.
+    /// Sums so far, in Montgomery form: those of the first strip of all groups, of the second...
     x: Vec<Element<N>>,
     y: Vec<Element<N>>,
     /// Differences; after [`Multiply`], the coordinates that leave: canonical, out of
@@ -64,11 +69,16 @@ impl<const N: usize> Work<N> {
         }
     }
 
-    /// Zeroes what depends on private keys in the first `groups` groups.
-    pub(super) fn wipe(&mut self, groups: usize) {
+    /// The sums there is room for.
+    pub(super) fn room(&self) -> usize {
+        self.x.len()
+    }
+
+    /// Zeroes what depends on private keys in the first `groups` groups and `sums` sums.
+    pub(super) fn wipe(&mut self, groups: usize, sums: usize) {
         self.scalars[..groups].as_flattened_mut().zeroize();
         for part in [&mut self.x, &mut self.y, &mut self.dx, &mut self.dy, &mut self.prefix] {
-            part[..groups].as_flattened_mut().zeroize();
+            part[..sums].as_flattened_mut().zeroize();
         }
         self.negate[..groups].zeroize();
     }
@@ -76,7 +86,7 @@ impl<const N: usize> Work<N> {
 
 impl<const N: usize> Drop for Work<N> {
     fn drop(&mut self) {
-        self.wipe(self.x.len());
+        self.wipe(self.room(), self.room());
     }
 }
 
@@ -88,8 +98,10 @@ pub(super) struct Multiply<'a, C, const N: usize> {
     pub(super) work: &'a mut Work<N>,
     /// The table of `C`.
     pub(super) table: &'a Table<N>,
-    /// Groups in use, a multiple of [`CHAINS`].
+    /// Groups in use.
     pub(super) groups: usize,
+    /// Windows of a strip.
+    pub(super) strip: usize,
     /// Whose points.
     pub(super) curve: PhantomData<C>,
 }
@@ -99,29 +111,30 @@ impl<C: Curve<N>, const N: usize> Task for Multiply<'_, C, N> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> u8 {
-        let fp = Fp::<L, C, N>::new(lanes);
-        let Self { work, table, groups, .. } = self;
+        let Self { work, table, groups, strip, .. } = self;
         work.flagged[..groups].fill(0);
-        for group in 0..groups {
-            let (x, y) = lookup(fp, &table.windows[0], digit(lanes, &work.scalars[group], 0));
-            fp.store(&mut work.x[group], x);
-            fp.store(&mut work.y[group], fp.carry(y));
+        lanes.enter(First::<C, N> { work, table, groups, strip, curve: PhantomData });
+        for step in 1..strip {
+            // The last strip may be shorter.
+            let strips = (C::WINDOWS - step).div_ceil(strip);
+            lanes.enter(Next::<C, N> {
+                work,
+                table,
+                groups,
+                strip,
+                step,
+                strips,
+                curve: PhantomData,
+            });
+            lanes.enter(Finish::<C, N> { work, sums: strips * groups, curve: PhantomData });
         }
-        for index in 1..C::WINDOWS {
-            let window = &table.windows[index];
-            let operand = |work: &Work<N>, group: usize| {
-                lookup(fp, window, digit(lanes, &work.scalars[group], index))
-            };
-            add_all(fp, work, groups, operand);
+        let mut strips = C::WINDOWS.div_ceil(strip);
+        while strips > 1 {
+            let kept = strips.div_ceil(2);
+            merge::<L, C, N>(lanes, work, groups, kept * groups, (strips - kept) * groups);
+            strips = kept;
         }
-        let mut wrong = 0;
-        for group in 0..groups {
-            wrong |= leave(fp, work, table, group) & !work.flagged[group];
-        }
-        if C::EDWARDS {
-            leave_as_edwards(fp, work, table, groups);
-        }
-        wrong
+        lanes.enter(Leave::<C, N> { work, table, groups, curve: PhantomData })
     }
 }
 
@@ -136,28 +149,110 @@ impl<C: Curve<N>, const N: usize> Task for Sum<'_, C, N> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> u8 {
-        let fp = Fp::<L, C, N>::new(lanes);
-        let Multiply { work, table, mut groups, .. } = self.0;
+        let Multiply { work, table, groups, .. } = self.0;
         work.flagged[..groups].fill(0);
-        while groups > CHAINS {
-            let half = groups / 2 / CHAINS * CHAINS;
-            let half = if half == 0 { CHAINS } else { half };
-            let from = groups - half;
-            let operand = |work: &Work<N>, group: usize| {
-                (fp.load(&work.x[from + group]), fp.load(&work.y[from + group]))
-            };
-            add_all(fp, work, half, operand);
-            groups = from;
+        let mut left = groups;
+        while left > CHAINS {
+            let kept = left.div_ceil(2).max(CHAINS);
+            merge::<L, C, N>(lanes, work, left, kept, left - kept);
+            left = kept;
         }
-        let mut wrong = 0;
-        work.negate[..groups].fill(0);
-        for group in 0..groups {
-            wrong |= leave(fp, work, table, group);
+        work.negate[..left].fill(0);
+        lanes.enter(Leave::<C, N> { work, table, groups: left, curve: PhantomData })
+    }
+}
+
+/// Adds the `count` sums that follow the first `from` to the first ones.
+#[inline(always)]
+fn merge<L: Lanes, C: Curve<N>, const N: usize>(
+    lanes: L,
+    work: &mut Work<N>,
+    groups: usize,
+    from: usize,
+    count: usize,
+) {
+    lanes.enter(Upper::<C, N> { work, groups, from, count, curve: PhantomData });
+    lanes.enter(Finish::<C, N> { work, sums: count, curve: PhantomData });
+}
+
+/// Starts each strip with the point of its lowest window.
+struct First<'a, C, const N: usize> {
+    work: &'a mut Work<N>,
+    table: &'a Table<N>,
+    groups: usize,
+    strip: usize,
+    curve: PhantomData<C>,
+}
+
+impl<C: Curve<N>, const N: usize> Task for First<'_, C, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { work, table, groups, strip, .. } = self;
+        let fp = Fp::<L, C, N>::new(lanes);
+        let mut sum = 0;
+        for (index, window) in table.windows.iter().enumerate().step_by(strip) {
+            for group in 0..groups {
+                let byte = digit(lanes, &work.scalars[group], index);
+                let (x, y) = lookup(fp, window, byte);
+                fp.store(&mut work.x[sum], x);
+                fp.store(&mut work.y[sum], fp.carry(y));
+                sum += 1;
+            }
         }
-        if C::EDWARDS {
-            leave_as_edwards(fp, work, table, groups);
+    }
+}
+
+/// Begins the addition of the points of window `step` of the first `strips` strips.
+struct Next<'a, C, const N: usize> {
+    work: &'a mut Work<N>,
+    table: &'a Table<N>,
+    groups: usize,
+    strip: usize,
+    step: usize,
+    strips: usize,
+    curve: PhantomData<C>,
+}
+
+impl<C: Curve<N>, const N: usize> Task for Next<'_, C, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { work, table, groups, strip, step, strips, .. } = self;
+        let fp = Fp::<L, C, N>::new(lanes);
+        for number in 0..strips {
+            let index = number * strip + step;
+            for group in 0..groups {
+                let byte = digit(lanes, &work.scalars[group], index);
+                let (x, y) = lookup(fp, &table.windows[index], byte);
+                begin_addition(fp, work, groups, number * groups + group, &x, &y);
+            }
         }
-        wrong
+    }
+}
+
+/// Begins the addition of `count` sums, `from` places up.
+struct Upper<'a, C, const N: usize> {
+    work: &'a mut Work<N>,
+    groups: usize,
+    from: usize,
+    count: usize,
+    curve: PhantomData<C>,
+}
+
+impl<C: Curve<N>, const N: usize> Task for Upper<'_, C, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { work, groups, from, count, .. } = self;
+        let fp = Fp::<L, C, N>::new(lanes);
+        for sum in 0..count {
+            let (x, y) = (fp.load(&work.x[from + sum]), fp.load(&work.y[from + sum]));
+            begin_addition(fp, work, groups, sum, &x, &y);
+        }
     }
 }
 
@@ -192,13 +287,16 @@ fn lookup<L: Lanes, C: Curve<N>, const N: usize>(
     for coordinate in 0..2 {
         for digit in 0..N {
             let rows = &window[coordinate][digit];
-            let mut value = lanes.pick16(index, lanes.load(&rows[0]), lanes.load(&rows[1]));
-            for pair in 1..ENTRY_ROWS / 2 {
-                let low = lanes.load(&rows[2 * pair]);
-                let high = lanes.load(&rows[2 * pair + 1]);
-                value = lanes.select(here[pair], value, lanes.pick16(index, low, high));
+            let mut picked = [index; ENTRY_ROWS / 2];
+            for pair in 0..ENTRY_ROWS / 2 {
+                let (low, high) = (lanes.load(&rows[2 * pair]), lanes.load(&rows[2 * pair + 1]));
+                picked[pair] = lanes.pick16(here[pair], index, low, high);
             }
-            point[coordinate][digit] = value;
+            let mut value = picked[0];
+            for pair in (1..ENTRY_ROWS / 2 - 1).step_by(2) {
+                value = lanes.or3(value, picked[pair], picked[pair + 1]);
+            }
+            point[coordinate][digit] = lanes.or(value, picked[ENTRY_ROWS / 2 - 1]);
         }
     }
     let [x, mut y] = point;
@@ -208,81 +306,105 @@ fn lookup<L: Lanes, C: Curve<N>, const N: usize>(
     (x, y)
 }
 
-/// `sum += operand` in the first `groups` groups.
+/// Differences of the point `x`, `y` and a sum, and the product of all `dx` of the chain.
 #[inline(always)]
-fn add_all<L: Lanes, C: Curve<N>, const N: usize>(
+fn begin_addition<L: Lanes, C: Curve<N>, const N: usize>(
     fp: Fp<L, C, N>,
     work: &mut Work<N>,
     groups: usize,
-    operand: impl Fn(&Work<N>, usize) -> (Digits<L, N>, Digits<L, N>),
-) {
-    let mut chain = [fp.small(1); CHAINS];
-    for first in (0..groups).step_by(CHAINS) {
-        for (i, product) in chain.iter_mut().enumerate() {
-            let group = first + i;
-            let (x, y) = operand(work, group);
-            let dy = fp.sub(&y, &fp.load(&work.y[group]));
-            fp.store(&mut work.dy[group], dy);
-            let dx = difference(fp, work, group, &x);
-            *product = if first == 0 { dx } else { fp.mul(product, &dx) };
-            fp.store(&mut work.prefix[group], *product);
-        }
-    }
-    let mut chain = invert_chains(fp, &chain);
-    for first in (0..groups).step_by(CHAINS).rev() {
-        for (i, rest) in chain.iter_mut().enumerate() {
-            let group = first + i;
-            let mut inverse = *rest;
-            if first > 0 {
-                inverse = fp.mul(rest, &fp.load(&work.prefix[group - CHAINS]));
-                *rest = fp.mul(rest, &fp.load(&work.dx[group]));
-            }
-            finish_addition(fp, work, group, &inverse);
-        }
-    }
-}
-
-/// `x - sum`, or one, with the lane flagged, where that is zero.
-///
-/// The difference plus `2 p` is compared in its low digit only: besides the true zeros it flags
-/// one of `2^51` others, and a key flagged needlessly is only computed twice.
-#[inline(always)]
-fn difference<L: Lanes, C: Curve<N>, const N: usize>(
-    fp: Fp<L, C, N>,
-    work: &mut Work<N>,
-    group: usize,
+    sum: usize,
     x: &Digits<L, N>,
-) -> Digits<L, N> {
-    let lanes = fp.lanes;
-    let mut dx = fp.sub(x, &fp.load(&work.x[group]));
-    let low = super::lanes::DIGIT_MASK & C::P[0].cast_unsigned();
-    let low_twice = super::lanes::DIGIT_MASK & (2 * C::P[0]).cast_unsigned();
-    let zero = lanes.eq(dx[0], lanes.splat(low)) | lanes.eq(dx[0], lanes.splat(low_twice));
+    y: &Digits<L, N>,
+) {
+    let mut dx = fp.sub(x, &fp.load(&work.x[sum]));
+    let zero = fp.maybe_zero(&dx);
     if zero != 0 {
-        work.flagged[group] |= zero;
+        work.flagged[sum % groups] |= zero;
         dx = fp.select(zero, &dx, &fp.small(1));
     }
-    fp.store(&mut work.dx[group], dx);
-    dx
+    let dy = fp.sub(y, &fp.load(&work.y[sum]));
+    fp.store(&mut work.dy[sum], dy);
+    chain(fp, work, sum, &dx);
 }
 
-/// The inverses of the chains, by one inversion.
+/// Puts a divisor at the end of its chain.
 #[inline(always)]
-fn invert_chains<L: Lanes, C: Curve<N>, const N: usize>(
+fn chain<L: Lanes, C: Curve<N>, const N: usize>(
     fp: Fp<L, C, N>,
-    chain: &[Digits<L, N>; CHAINS],
-) -> [Digits<L, N>; CHAINS] {
-    let mut prefix = *chain;
-    for i in 1..CHAINS {
-        prefix[i] = fp.mul(&prefix[i - 1], &chain[i]);
+    work: &mut Work<N>,
+    sum: usize,
+    divisor: &Digits<L, N>,
+) {
+    fp.store(&mut work.dx[sum], *divisor);
+    let mut product = *divisor;
+    if sum >= CHAINS {
+        product = fp.mul(&fp.load(&work.prefix[sum - CHAINS]), divisor);
     }
-    let mut rest = fp.invert(&prefix[CHAINS - 1]);
-    for i in (1..CHAINS).rev() {
-        prefix[i] = fp.mul(&rest, &prefix[i - 1]);
-        rest = fp.mul(&rest, &chain[i]);
+    fp.store(&mut work.prefix[sum], product);
+}
+
+/// Ends the first `sums` additions that were begun.
+struct Finish<'a, C, const N: usize> {
+    work: &'a mut Work<N>,
+    sums: usize,
+    curve: PhantomData<C>,
+}
+
+impl<C: Curve<N>, const N: usize> Task for Finish<'_, C, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let fp = Fp::<L, C, N>::new(lanes);
+        let Self { work, sums, .. } = self;
+        let mut ends = invert_ends(fp, work, sums);
+        for sum in (0..sums).rev() {
+            let inverse = next_inverse(fp, work, &mut ends, sum);
+            finish_addition(fp, work, sum, &inverse);
+        }
     }
-    prefix[0] = rest;
-    prefix
+}
+
+/// The inverse of the divisor of `sum`. Asked for from the last sum to the first.
+#[inline(always)]
+fn next_inverse<L: Lanes, C: Curve<N>, const N: usize>(
+    fp: Fp<L, C, N>,
+    work: &Work<N>,
+    ends: &mut [Element<N>; CHAINS],
+    sum: usize,
+) -> Digits<L, N> {
+    let end = &mut ends[sum % CHAINS];
+    let inverse = fp.load(end);
+    if sum < CHAINS {
+        return inverse;
+    }
+    fp.store(end, fp.mul(&inverse, &fp.load(&work.dx[sum])));
+    fp.mul(&inverse, &fp.load(&work.prefix[sum - CHAINS]))
+}
+
+/// The inverses of the ends of the chains, by one inversion.
+#[inline(always)]
+fn invert_ends<L: Lanes, C: Curve<N>, const N: usize>(
+    fp: Fp<L, C, N>,
+    work: &Work<N>,
+    count: usize,
+) -> [Element<N>; CHAINS] {
+    let ends = &work.prefix[count.saturating_sub(CHAINS)..count];
+    let mut products = [[Row::default(); N]; CHAINS];
+    let mut product = fp.load(&ends[0]);
+    for (i, end) in ends.iter().enumerate().skip(1) {
+        fp.store(&mut products[i - 1], product);
+        product = fp.mul(&product, &fp.load(end));
+    }
+    let mut rest = fp.invert(&product);
+    let mut inverses = [[Row::default(); N]; CHAINS];
+    for (i, end) in ends.iter().enumerate().skip(1).rev() {
+        let inverse = fp.mul(&rest, &fp.load(&products[i - 1]));
+        fp.store(&mut inverses[(count - ends.len() + i) % CHAINS], inverse);
+        rest = fp.mul(&rest, &fp.load(end));
+    }
+    fp.store(&mut inverses[(count - ends.len()) % CHAINS], rest);
+    inverses
 }
 
 /// The sum, from the differences and the inverse of `dx`.
@@ -290,26 +412,52 @@ fn invert_chains<L: Lanes, C: Curve<N>, const N: usize>(
 fn finish_addition<L: Lanes, C: Curve<N>, const N: usize>(
     fp: Fp<L, C, N>,
     work: &mut Work<N>,
-    group: usize,
+    sum: usize,
     inverse: &Digits<L, N>,
 ) {
     let lanes = fp.lanes;
-    let (x, dx) = (fp.load(&work.x[group]), fp.load(&work.dx[group]));
-    let slope = fp.mul(&fp.load(&work.dy[group]), inverse);
-    // x2 = dx + x - 2 p, so slope^2 - x - x2 = slope^2 - dx - 2 x; 5 p keep it above p.
+    let slope = fp.mul(&fp.load(&work.dy[sum]), inverse);
     let mut sum_x = fp.square_loose(&slope);
+    let (x, dx) = (fp.load(&work.x[sum]), fp.load(&work.dx[sum]));
+    // dx + 2 x = x2 + x + W p, which is below 3 W p.
     for i in 0..N {
         let taken = lanes.add(dx[i], lanes.add(x[i], x[i]));
-        sum_x[i] = lanes.add(lanes.sub(sum_x[i], taken), fp.prime(5, i));
+        sum_x[i] = lanes.add(lanes.sub(sum_x[i], taken), fp.prime(3 * C::WEAK, i));
     }
     let sum_x = fp.weak(sum_x);
     let rise = fp.mul_loose(&slope, &fp.sub(&x, &sum_x));
-    let sum_y = fp.weak(fp.sub_loose(&rise, &fp.load(&work.y[group]), 3));
-    fp.store(&mut work.x[group], sum_x);
-    fp.store(&mut work.y[group], sum_y);
+    let sum_y = fp.weak(fp.sub_loose(&rise, &fp.load(&work.y[sum]), C::WEAK + 1));
+    fp.store(&mut work.x[sum], sum_x);
+    fp.store(&mut work.y[sum], sum_y);
 }
 
-/// Ends a group: sign, on-curve test, and the coordinates out of Montgomery form.
+/// Ends groups: sign, on-curve test, and the coordinates out of Montgomery form.
+struct Leave<'a, C, const N: usize> {
+    work: &'a mut Work<N>,
+    table: &'a Table<N>,
+    groups: usize,
+    curve: PhantomData<C>,
+}
+
+impl<C: Curve<N>, const N: usize> Task for Leave<'_, C, N> {
+    type Output = u8;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> u8 {
+        let Self { work, table, groups, .. } = self;
+        let fp = Fp::<L, C, N>::new(lanes);
+        let mut wrong = 0;
+        for group in 0..groups {
+            wrong |= leave(fp, work, table, group) & !work.flagged[group];
+        }
+        if C::EDWARDS {
+            leave_as_edwards(fp, work, table, groups);
+        }
+        wrong
+    }
+}
+
+/// Ends one group; leaves the lanes that are not on the curve.
 #[inline(always)]
 fn leave<L: Lanes, C: Curve<N>, const N: usize>(
     fp: Fp<L, C, N>,
@@ -318,15 +466,17 @@ fn leave<L: Lanes, C: Curve<N>, const N: usize>(
     group: usize,
 ) -> u8 {
     let (x, y) = (fp.load(&work.x[group]), fp.load(&work.y[group]));
-    let minus_y = fp.weak(fp.sub_loose(&fp.small(0), &y, 3));
+    let minus_y = fp.weak(fp.sub_loose(&fp.small(0), &y, C::WEAK + 1));
     let y = fp.select(work.negate[group], &y, &minus_y);
     fp.store(&mut work.y[group], y);
     let cubic = fp.add(&fp.square(&x), &fp.load(&table.a));
     let right = fp.add(&fp.mul(&cubic, &x), &fp.load(&table.b));
-    let gap = fp.weak(fp.sub_loose(&fp.square(&y), &right, 3));
-    fp.store(&mut work.dx[group], fp.decode(&x));
-    fp.store(&mut work.dy[group], fp.decode(&y));
-    !fp.is_zero(&fp.canonical(&gap))
+    let gap = fp.weak(fp.sub_loose(&fp.square(&y), &right, C::WEAK + 1));
+    if !C::EDWARDS {
+        fp.store(&mut work.dx[group], fp.decode(&x));
+        fp.store(&mut work.dy[group], fp.decode(&y));
+    }
+    !fp.is_zero(&fp.decode(&gap))
 }
 
 /// Turns what leaves into Edwards coordinates, one inversion for all.
@@ -342,33 +492,20 @@ fn leave_as_edwards<L: Lanes, C: Curve<N>, const N: usize>(
 ) {
     let shift = fp.load(&table.edwards.shift);
     let (one, root) = (fp.load(&table.edwards.one), fp.load(&table.edwards.root));
-    let mut chain = [fp.small(1); CHAINS];
-    for first in (0..groups).step_by(CHAINS) {
-        for (i, product) in chain.iter_mut().enumerate() {
-            let group = first + i;
-            let u = fp.weak(fp.sub_loose(&fp.load(&work.x[group]), &shift, 3));
-            let divisor = fp.mul(&fp.add(&u, &one), &fp.load(&work.y[group]));
-            fp.store(&mut work.dx[group], divisor);
-            fp.store(&mut work.dy[group], u);
-            *product = if first == 0 { divisor } else { fp.mul(product, &divisor) };
-            fp.store(&mut work.prefix[group], *product);
-        }
+    for group in 0..groups {
+        let u = fp.weak(fp.sub_loose(&fp.load(&work.x[group]), &shift, C::WEAK + 1));
+        let divisor = fp.mul(&fp.add(&u, &one), &fp.load(&work.y[group]));
+        fp.store(&mut work.dy[group], u);
+        chain(fp, work, group, &divisor);
     }
-    let mut chain = invert_chains(fp, &chain);
-    for first in (0..groups).step_by(CHAINS).rev() {
-        for (i, rest) in chain.iter_mut().enumerate() {
-            let group = first + i;
-            let mut inverse = *rest;
-            if first > 0 {
-                inverse = fp.mul(rest, &fp.load(&work.prefix[group - CHAINS]));
-                *rest = fp.mul(rest, &fp.load(&work.dx[group]));
-            }
-            let (u, v) = (fp.load(&work.dy[group]), fp.load(&work.y[group]));
-            let over_v = fp.mul(&inverse, &fp.add(&u, &one));
-            let x = fp.mul(&fp.mul(&over_v, &u), &root);
-            let y = fp.mul(&fp.mul(&inverse, &v), &fp.sub(&u, &one));
-            fp.store(&mut work.dx[group], fp.decode(&x));
-            fp.store(&mut work.dy[group], fp.decode(&y));
-        }
+    let mut ends = invert_ends(fp, work, groups);
+    for group in (0..groups).rev() {
+        let inverse = next_inverse(fp, work, &mut ends, group);
+        let (u, v) = (fp.load(&work.dy[group]), fp.load(&work.y[group]));
+        let over_v = fp.mul(&inverse, &fp.add(&u, &one));
+        let x = fp.mul(&fp.mul(&over_v, &u), &root);
+        let y = fp.mul(&fp.mul(&inverse, &v), &fp.sub(&u, &one));
+        fp.store(&mut work.dx[group], fp.decode(&x));
+        fp.store(&mut work.dy[group], fp.decode(&y));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! The curve arithmetic is written once over this trait. The portable instance says what every
 //! operation means; the IFMA instance must agree with it bit by bit. All methods are inlined, and none
-//! carries a target feature: a hot loop is a [`Task`], and [`Lanes::enter`] leads into the one
-//! function that has the features on, where the whole loop is inlined.
+//! carries a target feature: a hot loop is a [`Task`], and [`Lanes::enter`] leads into a function
+//! of its own that has the features on, where the whole loop is inlined. A task may enter another
+//! one, which is then a call and not a copy: a loop has to fit the first-level instruction cache.
 
 /// Numbers computed at a time.
 pub(super) const LANES: usize = 8;
@@ -35,7 +36,7 @@ pub(super) trait Lanes: Copy + Send + 'static {
     /// Eight numbers in registers.
     type V: Copy;
 
-    /// Runs `task` with the features of the kernel.
+    /// Runs `task` with the features of the kernel, out of line.
     fn enter<T: Task>(self, task: T) -> T::Output;
     /// The same number in every lane.
     fn splat(self, value: u64) -> Self::V;
@@ -65,6 +66,11 @@ pub(super) trait Lanes: Copy + Send + 'static {
     fn negative(self, a: Self::V) -> u8;
     /// `b` in the lanes of `mask`, `a` in the others.
     fn select(self, mask: u8, a: Self::V, b: Self::V) -> Self::V;
-    /// Per lane the entry of `low || high` that the four low bits of `index` name.
-    fn pick16(self, index: Self::V, low: Self::V, high: Self::V) -> Self::V;
+    /// In the lanes of `mask` the entry of `low || high` that the four low bits of `index` name,
+    /// zero in the others.
+    fn pick16(self, mask: u8, index: Self::V, low: Self::V, high: Self::V) -> Self::V;
+    /// Bitwise or.
+    fn or(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Bitwise or of three.
+    fn or3(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 }

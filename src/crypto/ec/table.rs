@@ -65,9 +65,9 @@ impl<C: Curve<N>, const N: usize> Task for Build<C, N> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> Table<N> {
         let fp = Fp::<L, C, N>::new(lanes);
-        let constant = |hex: &str| fp.encode(&fp.load(&digits_of(&limbs(hex))));
-        let a = fp.canonical(&constant(C::A));
-        let generator = [constant(C::X), constant(C::Y)];
+        let one = fp.one();
+        let a = fp.canonical(&constant(fp, C::A), &one);
+        let generator = [constant(fp, C::X), constant(fp, C::Y)];
         let mut table = Table {
             windows: vec![[[[Row::default(); ENTRY_ROWS]; N]; 2]; C::WINDOWS],
             a: [Row::default(); N],
@@ -79,12 +79,12 @@ impl<C: Curve<N>, const N: usize> Task for Build<C, N> {
             },
         };
         if C::EDWARDS {
-            fp.store(&mut table.edwards.shift, fp.canonical(&constant(SHIFT_25519)));
-            fp.store(&mut table.edwards.one, fp.canonical(&fp.one()));
-            fp.store(&mut table.edwards.root, fp.canonical(&constant(ROOT_25519)));
+            fp.store(&mut table.edwards.shift, fp.canonical(&constant(fp, SHIFT_25519), &one));
+            fp.store(&mut table.edwards.one, fp.canonical(&one, &one));
+            fp.store(&mut table.edwards.root, fp.canonical(&constant(fp, ROOT_25519), &one));
         }
         fp.store(&mut table.a, a);
-        fp.store(&mut table.b, coefficient_b(fp, &a, &generator));
+        fp.store(&mut table.b, fp.canonical(&coefficient_b(fp, &a, &generator), &one));
         let mut first = generator;
         for windows in table.windows.chunks_mut(LANES) {
             let mut base = first;
@@ -97,7 +97,7 @@ impl<C: Curve<N>, const N: usize> Task for Build<C, N> {
                     first = chord(fp, &first, &first, Some(&a));
                 }
             }
-            fill(fp, windows, base, &a);
+            fill(fp, windows, base, &a, &one);
         }
         table
     }
@@ -106,6 +106,12 @@ impl<C: Curve<N>, const N: usize> Task for Build<C, N> {
 /// Builds the table of the curve `C`.
 pub(super) struct Build<C, const N: usize>(pub(super) core::marker::PhantomData<C>);
 
+/// A parameter, in every lane.
+#[inline(always)]
+fn constant<L: Lanes, C: Curve<N>, const N: usize>(fp: Fp<L, C, N>, hex: &str) -> Digits<L, N> {
+    fp.encode(&fp.load(&digits_of(&limbs(hex))))
+}
+
 /// Writes the odd multiples of each lane's `base` to that lane's window.
 #[inline(always)]
 fn fill<L: Lanes, C: Curve<N>, const N: usize>(
@@ -113,6 +119,7 @@ fn fill<L: Lanes, C: Curve<N>, const N: usize>(
     windows: &mut [Window<N>],
     base: Point<L, N>,
     a: &Digits<L, N>,
+    one: &Digits<L, N>,
 ) {
     let twice = chord(fp, &base, &base, Some(a));
     let mut multiple = base;
@@ -125,7 +132,7 @@ fn fill<L: Lanes, C: Curve<N>, const N: usize>(
         }
         for coordinate in 0..2 {
             let mut element = [Row::default(); N];
-            fp.store(&mut element, fp.canonical(&multiple[coordinate]));
+            fp.store(&mut element, fp.canonical(&multiple[coordinate], one));
             for (lane, window) in windows.iter_mut().enumerate() {
                 for digit in 0..N {
                     window[coordinate][digit][entry / LANES].0[entry % LANES] =
@@ -155,10 +162,10 @@ fn chord<L: Lanes, C: Curve<N>, const N: usize>(
         None => (fp.sub(&q[1], &p[1]), fp.sub(&q[0], &p[0])),
     };
     let slope = fp.mul(&rise, &fp.invert(&run));
-    let x = fp.sub_loose(&fp.square(&slope), &p[0], 2);
-    let x = fp.weak(fp.sub_loose(&x, &q[0], 2));
+    let x = fp.sub_loose(&fp.square(&slope), &p[0], C::WEAK);
+    let x = fp.weak(fp.sub_loose(&x, &q[0], C::WEAK));
     let y = fp.mul(&slope, &fp.sub(&p[0], &x));
-    [x, fp.weak(fp.sub_loose(&y, &p[1], 3))]
+    [x, fp.weak(fp.sub_loose(&y, &p[1], C::WEAK + 1))]
 }
 
 /// `y^2 - x^3 - a x`.
@@ -170,5 +177,5 @@ fn coefficient_b<L: Lanes, C: Curve<N>, const N: usize>(
 ) -> Digits<L, N> {
     let cubic = fp.add(&fp.square(x), a);
     let rest = fp.mul(&cubic, x);
-    fp.canonical(&fp.weak(fp.sub_loose(&fp.square(y), &rest, 3)))
+    fp.weak(fp.sub_loose(&fp.square(y), &rest, C::WEAK + 1))
 }

@@ -60,8 +60,38 @@ fn edges<C: Curve<N>, const N: usize>() -> Vec<Scalar> {
     reduced.flat_map(|k| [k, scalar::sub(&C::ORDER, &k).0]).collect()
 }
 
+/// Scalars for which the last two sums of strips meet: with `n = low + high` by strips, that is
+/// `high - low`. There are none if `low` is negative: the difference is then above the order.
+fn strip_edges<C: Curve<N>, const N: usize>(strip: usize) -> Vec<Scalar> {
+    let order = big(&C::ORDER);
+    let recoded: BigInt = (&order >> 1) + (BigInt::from(1) << (8 * C::WINDOWS - 1));
+    let digit = |window: usize| {
+        let byte: BigInt = (&recoded >> (8 * window)) & BigInt::from(0xff);
+        (byte * 2 - 255) << (8 * window)
+    };
+    let strips = C::WINDOWS.div_ceil(strip);
+    let mut sums: Vec<BigInt> = (0..strips)
+        .map(|s| (s * strip..C::WINDOWS.min((s + 1) * strip)).map(digit).sum())
+        .collect();
+    while sums.len() > 2 {
+        let upper = sums.split_off(sums.len().div_ceil(2));
+        for (sum, upper) in sums.iter_mut().zip(upper) {
+            *sum += upper;
+        }
+    }
+    let twice: BigInt = &sums[0] * 2;
+    if twice < BigInt::default() {
+        return Vec::new();
+    }
+    [&order - &twice, twice].iter().map(|k| scalar::from_bytes(&k.to_bytes_be().1)).collect()
+}
+
+fn big(limbs: &Scalar) -> BigInt {
+    limbs.iter().rev().fold(BigInt::default(), |sum, limb| (sum << 64) + *limb)
+}
+
 fn points_match_oracle<L: Lanes, C: Curve<N>, const N: usize>(lanes: L, keys: usize) {
-    let mut batch = Batch::<L, C, N>::new(lanes);
+    let mut batch = Batch::<L, C, N>::with_room(lanes, keys);
     let mut scalars = scalars::<C, N>(keys, 7);
     let mut flags = 0;
     let right: Vec<_> = scalars.iter().map(C::Oracle::multiply).collect();
@@ -76,6 +106,29 @@ fn points_match_oracle<L: Lanes, C: Curve<N>, const N: usize>(lanes: L, keys: us
         scalars.rotate_left(1);
     }
     assert_eq!(flags, LANES, "the edges meet the exception of the top window");
+    small_batches_match_oracle(&mut batch, &scalars);
+}
+
+/// Batches of few groups are cut into strips, whose sums can meet when they are added up.
+fn small_batches_match_oracle<L: Lanes, C: Curve<N>, const N: usize>(
+    batch: &mut Batch<L, C, N>,
+    scalars: &[Scalar],
+) {
+    let mut met = 0;
+    for keys in [1, 3, 8, 9, 16, 40, 96, 200, 520] {
+        let mut scalars = scalars[..keys].to_vec();
+        let edges = strip_edges::<C, N>(batch.strip(keys.div_ceil(LANES)));
+        let used = keys.min(edges.len());
+        scalars[..used].copy_from_slice(&edges[..used]);
+        assert!(batch.multiply(&scalars), "every point is on the curve");
+        let mended = batch.mend(&scalars);
+        assert!(mended || used == 0, "the sums of strips meet in a batch of {keys}");
+        met += used;
+        for (key, scalar) in scalars.iter().enumerate() {
+            assert_eq!(batch.point(key), C::Oracle::multiply(scalar), "{key} of {keys} keys");
+        }
+    }
+    assert!(met > 0);
 }
 
 /// The sum over a batch is right for right points, and sees one wrong key.
@@ -117,6 +170,7 @@ curve_tests! {
 struct Operations<'a, C, const N: usize> {
     a: &'a Element<N>,
     b: &'a Element<N>,
+    invert: bool,
     field: PhantomData<C>,
 }
 
@@ -133,7 +187,7 @@ impl<C: Curve<N>, const N: usize> Task for Operations<'_, C, N> {
             fp.sub(&a, &b),
             fp.add(&a, &b),
             fp.decode(&a),
-            fp.decode(&fp.mul(&fp.invert(&a), &a)),
+            if self.invert { fp.decode(&fp.mul(&fp.invert(&a), &a)) } else { a },
         ];
         let mut out = [[Row::default(); N]; 6];
         for (element, digits) in out.iter_mut().zip(results) {
@@ -181,7 +235,8 @@ fn field_matches_model<C: Curve<N>, const N: usize>(rounds: usize) {
     let mut drbg = Drbg::from_seed([3; 32]);
     for round in 0..rounds {
         let (a, b) = (operand::<C, N>(&mut drbg, &prime), operand::<C, N>(&mut drbg, &prime));
-        let task = || Operations::<C, N> { a: &a, b: &b, field: PhantomData };
+        let invert = round % 64 == 0;
+        let task = || Operations::<C, N> { a: &a, b: &b, invert, field: PhantomData };
         let results = Portable.enter(task());
         if let Some(token) = Ifma::detect() {
             assert_eq!(token.enter(task()), results, "round {round}: ifma = portable");
@@ -194,7 +249,11 @@ fn field_matches_model<C: Curve<N>, const N: usize>(rounds: usize) {
                 &a + &prime * 2_u32 - &b,
                 &a + &b,
                 &a * &r_inverse,
-                if (&a % &prime) == BigUint::default() { BigUint::default() } else { one.clone() },
+                if !invert {
+                    a
+                } else {
+                    BigUint::from(u8::from((&a % &prime) != BigUint::default()))
+                },
             ];
             for (i, expected) in expected.iter().enumerate() {
                 let result = value(&results[i], lane);
@@ -263,29 +322,40 @@ fn public_of(spec: KeyPairSpec, private: &[u8]) -> Vec<u8> {
     }
 }
 
-/// 10^6 keys of each curve; some minutes.
-#[test]
-#[ignore = "some minutes of portable scalar multiplications"]
-fn a_million_keys_match_oracle() {
-    fn run<C: Curve<N>, const N: usize>(token: Ifma) {
-        let mut batch = Batch::<Ifma, C, N>::new(token);
-        for seed in 0..=244 {
-            for half in 0..2 {
-                let scalars = scalars::<C, N>(4096, seed).split_off(2048 * (1 - half));
-                let scalars = &scalars[..2048];
-                assert!(batch.multiply(scalars));
-                batch.mend(scalars);
-                for (key, scalar) in scalars.iter().enumerate() {
-                    assert_eq!(batch.point(key), C::Oracle::multiply(scalar), "{scalar:x?}");
-                }
-            }
+fn a_million_keys_match_oracle<C: Curve<N>, const N: usize>() {
+    let Some(token) = Ifma::detect() else { return };
+    let mut batch = Batch::<Ifma, C, N>::new(token);
+    for seed in 0..=244 {
+        let scalars = scalars::<C, N>(4096, seed);
+        assert!(batch.multiply(&scalars));
+        batch.mend(&scalars);
+        for (key, scalar) in scalars.iter().enumerate() {
+            assert_eq!(batch.point(key), C::Oracle::multiply(scalar), "{scalar:x?}");
         }
     }
-    let Some(token) = Ifma::detect() else { return };
-    run::<curve::P256, 5>(token);
-    run::<curve::P384, 8>(token);
-    run::<curve::P521, 11>(token);
-    run::<curve::Secp256k1, 5>(token);
-    run::<curve::Sm2, 5>(token);
-    run::<curve::Curve25519, 5>(token);
+}
+
+macro_rules! bulk_tests {
+    ($($keys:ident, $field:ident: $curve:ident, $digits:literal;)*) => {$(
+        #[test]
+        #[ignore = "takes minutes: 10^6 portable scalar multiplications"]
+        fn $keys() {
+            a_million_keys_match_oracle::<curve::$curve, $digits>();
+        }
+
+        #[test]
+        #[ignore = "takes minutes: 10^6 operands through a big-integer model"]
+        fn $field() {
+            field_matches_model::<curve::$curve, $digits>(125_000);
+        }
+    )*};
+}
+
+bulk_tests! {
+    a_million_p256_keys, a_million_p256_operands: P256, 5;
+    a_million_p384_keys, a_million_p384_operands: P384, 8;
+    a_million_p521_keys, a_million_p521_operands: P521, 11;
+    a_million_secp256k1_keys, a_million_secp256k1_operands: Secp256k1, 5;
+    a_million_sm2_keys, a_million_sm2_operands: Sm2, 5;
+    a_million_ed25519_keys, a_million_ed25519_operands: Curve25519, 5;
 }

@@ -7,6 +7,7 @@
 //! | room | what it is |
 //! |---|---|
 //! | [`pipeline`] | the corridor: manifest, authorize, take, wrap, sink |
+//! | [`pool`] | ready key pairs of each spec, each handed out once |
 //! | [`keystore`] | KMS keys at rest |
 //! | [`crypto`] | key pairs, their encodings, and the blob; pure computation |
 //! | [`sys`] | what this machine is and grants |
@@ -16,6 +17,7 @@ pub mod crypto;
 pub mod keystore;
 pub mod limits;
 pub mod pipeline;
+pub mod pool;
 pub mod secret;
 pub mod spec;
 pub mod sys;

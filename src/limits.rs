@@ -1,5 +1,7 @@
 //! Every bound of the program, with the relations between them checked at compile time.
 
+use core::time::Duration;
+
 use crate::spec::KeyPairSpec;
 
 /// Longest `KeyId` in any form, in characters (KMS service model).
@@ -83,3 +85,27 @@ pub const PART_BYTES_DEFAULT: u64 = 2 << 30;
 
 /// Most workers of one job.
 pub const THREADS_MAX: usize = 1024;
+
+/// Ready pairs of a pool, for specs whose keys are quickly made and small.
+pub const POOL_PAIRS_FAST: usize = 4096;
+
+/// Ready pairs of a pool, for ML-KEM, whose public keys are large.
+pub const POOL_PAIRS_LATTICE: usize = 1024;
+
+/// Finished pairs of a pool of RSA.
+pub const POOL_READY_RSA: usize = 256;
+
+/// Pairs of primes of a pool of RSA.
+pub const POOL_PRIMES_RSA: usize = 4096;
+
+/// About how long a producer works before it looks where the need is.
+pub const POOL_STEP: Duration = Duration::from_millis(2);
+
+/// Most pairs that a producer makes in one step.
+pub const POOL_STEP_ROWS_MAX: usize = 1024;
+
+/// How long a taker waits for a pair, unless told otherwise.
+pub const POOL_WAIT: Duration = Duration::from_secs(10);
+
+/// Longest wait of a taker.
+pub const POOL_WAIT_MAX: Duration = Duration::from_hours(24);

@@ -10,20 +10,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
 use zeroize::Zeroize;
 
+pub use crate::sys::entropy::EntropyError;
+use crate::sys::entropy::SEED_BYTES;
+
 /// A deterministic random bit generator with 256 bits of seed.
 pub struct Drbg(ChaCha20Rng);
-
-/// The operating system refused random bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntropyError;
-
-impl core::fmt::Display for EntropyError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the operating system gave no random bytes")
-    }
-}
-
-impl core::error::Error for EntropyError {}
 
 impl Drbg {
     /// Seeds a generator from the operating system.
@@ -50,17 +41,22 @@ impl Drbg {
     /// [`EntropyError`] if the operating system has no random bytes to give; the state is then
     /// as before.
     pub fn reseed(&mut self) -> Result<(), EntropyError> {
-        let mut seed = [0; 32];
+        let mut seed = [0; SEED_BYTES];
         getrandom::fill(&mut seed).map_err(|_| EntropyError)?;
-        let mut carried = [0; 32];
-        self.0.fill_bytes(&mut carried);
-        for (byte, old) in seed.iter_mut().zip(carried) {
-            *byte ^= old;
-        }
-        self.0 = ChaCha20Rng::from_seed(seed);
+        self.mix(&seed);
         seed.zeroize();
-        carried.zeroize();
         Ok(())
+    }
+
+    /// Replaces the state by one that depends on the old state and on `seed`.
+    pub fn mix(&mut self, seed: &[u8; SEED_BYTES]) {
+        let mut next = [0; SEED_BYTES];
+        self.0.fill_bytes(&mut next);
+        for (byte, fresh) in next.iter_mut().zip(seed) {
+            *byte ^= fresh;
+        }
+        self.0 = ChaCha20Rng::from_seed(next);
+        next.zeroize();
     }
 
     /// Fills `out` with random bytes.

@@ -1,14 +1,14 @@
 //! A whole job: all parts of a plan, by a team of pinned workers.
 
 use core::fmt;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::crypto::engine;
 use crate::pipeline::authorize::Permit;
@@ -18,8 +18,8 @@ use crate::pipeline::request::Request;
 use crate::pipeline::sink::arrow::{Opened, Pager, PartWriter};
 use crate::pipeline::sink::json_lines;
 use crate::pipeline::worker::Worker;
-use crate::sys::affinity::{allowed_cores, pin_to};
 use crate::sys::features::Backend;
+use crate::sys::team;
 
 /// How often the thread beside the workers looks after pages and tells progress: the pages it
 /// keeps ready ahead last many times longer.
@@ -35,19 +35,7 @@ pub struct Team {
 impl Team {
     /// Starts `threads` workers, or one for each core this process may use.
     pub fn start(threads: Option<usize>, backend: Backend) -> Result<Self, Error> {
-        let cores = allowed_cores();
-        let threads = threads.unwrap_or(cores.len()).max(1);
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|worker| format!("keymill-{worker}"))
-            .start_handler(move |worker| {
-                if !cores.is_empty() {
-                    // A worker that may not be pinned works all the same, only less evenly.
-                    let _ = pin_to(cores[worker % cores.len()]);
-                }
-            })
-            .build()
-            .map_err(|error| Error::Threads(io::Error::other(error)))?;
+        let pool = team::start("keymill", threads).map_err(Error::Threads)?;
         Ok(Self { pool, backend })
     }
 

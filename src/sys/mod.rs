@@ -3,7 +3,14 @@
 //! The room next to the kernel; it knows nothing of cryptography.
 
 pub mod affinity;
+pub mod counters;
+pub mod entropy;
 pub mod features;
 pub mod file;
 pub mod mapping;
+pub mod priority;
+pub mod seccomp;
 pub mod secrecy;
+pub mod secret_memory;
+pub mod team;
+pub mod topology;

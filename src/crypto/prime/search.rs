@@ -117,6 +117,17 @@ impl<N: Kernel, const K: usize> Search<N, K> {
         }
     }
 
+    /// One step of a search for eight primes: a batch of Fermat tests, or, once eight numbers have
+    /// passed one, their confirmation. Returns whether `out` holds the primes.
+    pub fn step(&mut self, drbg: &mut Drbg, out: &mut Eight<K>) -> bool {
+        if self.probable.0.len() < LANES {
+            self.fermat_batch(drbg);
+            return false;
+        }
+        self.primes(drbg, LANES, out);
+        true
+    }
+
     /// Tests eight sifted candidates to base 2.
     fn fermat_batch(&mut self, drbg: &mut Drbg) {
         let Self { kernel, source, sieve, sifted, probable, scratch, batch } = self;

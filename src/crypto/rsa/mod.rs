@@ -5,13 +5,14 @@
 
 mod der;
 mod parts;
+mod steps;
 
 #[cfg(test)]
 mod der_tests;
 #[cfg(test)]
 mod tests;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::arith::{
     DIGIT_MASK, Eight, Kernel, LANES, Modulus, Portable, Scratch, Vectors, limbs,
@@ -23,6 +24,8 @@ use crate::crypto::prime::Search;
 use crate::spec::KeyPairSpec;
 use crate::sys::features::Backend;
 use parts::Parts;
+
+pub use steps::prime_pair_bytes;
 
 /// Makes RSA key pairs of one size.
 pub struct RsaEngine {
@@ -105,6 +108,17 @@ trait Mill: Send {
     /// Adds 1, 2, 4 or 8 keys to `batch`; false if one failed its check.
     fn keys(&mut self, drbg: &mut Drbg, batch: &mut KeyPairBatch, keys: usize) -> bool;
 
+    /// One step of a search for pairs of primes, as [`RsaEngine::seek`].
+    fn seek(&mut self, drbg: &mut Drbg, put: &mut dyn FnMut(&[u8])) -> bool;
+
+    /// Adds the keys of one to eight pairs of primes; false if one failed its check.
+    fn derive(
+        &mut self,
+        drbg: &mut Drbg,
+        primes: &mut dyn ExactSizeIterator<Item = &[u8]>,
+        batch: &mut KeyPairBatch,
+    ) -> bool;
+
     /// Forgets the candidates of earlier batches.
     fn forget(&mut self);
 }
@@ -184,6 +198,33 @@ impl<N: Kernel, const K: usize> KeyMill<N, K> {
         exponent.zeroize();
         good
     }
+
+    /// Adds the keys of the primes in the first `keys` lanes; false if one failed its check.
+    fn finish(&mut self, drbg: &mut Drbg, batch: &mut KeyPairBatch, keys: usize) -> bool {
+        for digit in &mut self.lanes.message.0[..K - 1] {
+            let mut bytes = [[0; 8]; LANES];
+            drbg.fill(bytes.as_flattened_mut());
+            *digit = bytes.map(|b| u64::from_le_bytes(b) & DIGIT_MASK);
+        }
+        for lane in 0..LANES {
+            self.parts.exponents(&self.lanes.p.lane(lane), &self.lanes.q.lane(lane));
+            self.lanes.dp.set_lane(lane, &limbs::digits(&self.parts.dp));
+            self.lanes.dq.set_lane(lane, &limbs::digits(&self.parts.dq));
+        }
+        if !self.finish_lanes() {
+            return false;
+        }
+        for lane in 0..keys {
+            self.parts.exponents(&self.lanes.p.lane(lane), &self.lanes.q.lane(lane));
+            if !self.parts.complete(&self.lanes.qinv.lane(lane)) {
+                return false;
+            }
+            let parts = &self.parts;
+            batch.push_with(|spki, pkcs8| der::encode(parts, spki, pkcs8));
+        }
+        self.lanes.zeroize();
+        true
+    }
 }
 
 /// Whether `(x^d)^e = x mod n` in every lane.
@@ -213,29 +254,39 @@ impl<N: Kernel, const K: usize> Mill for KeyMill<N, K> {
                 break;
             }
         }
-        for digit in &mut self.lanes.message.0[..K - 1] {
-            let mut bytes = [[0; 8]; LANES];
-            drbg.fill(bytes.as_flattened_mut());
-            *digit = bytes.map(|b| u64::from_le_bytes(b) & DIGIT_MASK);
-        }
-        for lane in 0..LANES {
-            self.parts.exponents(&self.lanes.p.lane(lane), &self.lanes.q.lane(lane));
-            self.lanes.dp.set_lane(lane, &limbs::digits(&self.parts.dp));
-            self.lanes.dq.set_lane(lane, &limbs::digits(&self.parts.dq));
-        }
-        if !self.finish_lanes() {
+        self.finish(drbg, batch, keys)
+    }
+
+    fn seek(&mut self, drbg: &mut Drbg, put: &mut dyn FnMut(&[u8])) -> bool {
+        if !self.search.step(drbg, &mut self.lanes.p) {
             return false;
         }
-        for lane in 0..keys {
-            self.parts.exponents(&self.lanes.p.lane(lane), &self.lanes.q.lane(lane));
-            if !self.parts.complete(&self.lanes.qinv.lane(lane)) {
-                return false;
+        for lane in (0..LANES).step_by(2) {
+            let [p, q] = [lane, lane + 1].map(|lane| Zeroizing::new(self.lanes.p.lane(lane)));
+            if parts::far_apart::<K>(&p, &q) {
+                steps::show([&p, &q], put);
             }
-            let parts = &self.parts;
-            batch.push_with(|spki, pkcs8| der::encode(parts, spki, pkcs8));
         }
         self.lanes.zeroize();
         true
+    }
+
+    fn derive(
+        &mut self,
+        drbg: &mut Drbg,
+        primes: &mut dyn ExactSizeIterator<Item = &[u8]>,
+        batch: &mut KeyPairBatch,
+    ) -> bool {
+        let keys = primes.len();
+        assert!((1..=LANES).contains(&keys), "one to eight pairs of primes");
+        for (key, primes) in primes.enumerate() {
+            let primes = Zeroizing::new(steps::read::<K>(primes));
+            for lane in (key..LANES).step_by(keys) {
+                self.lanes.p.set_lane(lane, &primes[0]);
+                self.lanes.q.set_lane(lane, &primes[1]);
+            }
+        }
+        self.finish(drbg, batch, keys)
     }
 
     fn forget(&mut self) {

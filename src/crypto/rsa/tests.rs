@@ -2,6 +2,7 @@
 
 use rsa::PrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
+use rsa::traits::PrivateKeyParts;
 
 use super::RsaEngine;
 use crate::crypto::drbg::Drbg;
@@ -34,4 +35,28 @@ fn an_independent_crate_accepts_keys_of_every_size() {
 #[test]
 fn an_independent_crate_accepts_portable_keys() {
     keys_are_good(KeyPairSpec::Rsa2048, Backend::Portable, 2);
+}
+
+#[test]
+fn an_independent_crate_accepts_keys_made_in_steps() {
+    let backend = Ifma::detect().map_or(Backend::Portable, Backend::Ifma);
+    for spec in [KeyPairSpec::Rsa2048, KeyPairSpec::Rsa3072, KeyPairSpec::Rsa4096] {
+        let (mut drbg, mut engine) = (Drbg::from_seed([8; 32]), RsaEngine::new(spec, backend));
+        let mut pairs: Vec<Vec<u8>> = Vec::new();
+        while !engine.seek(&mut drbg, |pair| pairs.push(pair.to_vec())) {
+            assert!(pairs.is_empty(), "primes come with the last step");
+        }
+        assert_eq!(pairs.len(), 4);
+        for rows in [1, 3, 4] {
+            let mut batch = KeyPairBatch::with_capacity(spec, rows);
+            let primes = pairs[..rows].iter().map(Vec::as_slice);
+            engine.derive(&mut drbg, primes, &mut batch).expect("the keys are consistent");
+            for (row, pair) in pairs[..rows].iter().enumerate() {
+                let key = PrivateKey::from_pkcs8_der(batch.private_key(row)).expect("PKCS#8");
+                key.validate().expect("a valid key");
+                let p: Vec<u8> = pair[..pair.len() / 2].iter().rev().copied().collect();
+                assert_eq!(*key.primes()[0].to_be_bytes(), *p, "{spec} row {row} of {rows}");
+            }
+        }
+    }
 }

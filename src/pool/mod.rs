@@ -1,0 +1,252 @@
+//! Ready key pairs, one pool for each spec, each pair handed out at most once.
+//!
+//! ```text
+//! producers (one a core)                                      takers
+//! seek primes -> depth ring -> derive -+
+//!                                      +-> ready ring -> take -> KeyPairBatch
+//! generate ----------------------------+
+//! ```
+//!
+//! What enters is a list of specs with their marks; what leaves are encoded pairs, copied into the
+//! taker's batch and zeroed here. The room knows no wrapping key and no request.
+//!
+//! - **Rings.** A pair lies in a cell of secret memory, and cells travel by move through two
+//!   queues of each ring: `empty`, `full`. A cell is in one queue or in one pair of hands, so that
+//!   a pair cannot be had twice, whoever dies when.
+//! - **Depth.** A pool of RSA keeps most of its stock as pairs of primes, a fifth of the size of a
+//!   key, and a ready ring of finished keys in front: a taker never waits for key parts.
+//! - **Need.** A producer does one short unit of work for the pool that needs it most, then looks
+//!   again. First come ready rings below a quarter, the emptiest first, then whatever is below
+//!   its marks, by fill.
+//! - **Takers come first.** A taker takes no lock that a producer holds; what it takes is ready.
+//!   Producers run at the lowest priority, so that a taker that wakes gets its core at once.
+
+mod maker;
+mod producer;
+mod shelf;
+mod status;
+mod stock;
+mod take;
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_utils::sync::WaitGroup;
+use event_listener::{Event, Listener};
+use rayon::ThreadPool;
+
+use crate::crypto::KeyPairBatch;
+use crate::limits::POOL_WAIT_MAX;
+use crate::spec::KeyPairSpec;
+use crate::sys::features::Backend;
+use crate::sys::secret_memory::Protection;
+use crate::sys::team;
+
+pub use maker::MakeError;
+pub use status::PoolStatus;
+pub use stock::Marks;
+pub use take::{EmptyPool, TakeError};
+
+use maker::{Maker, maker};
+use stock::Stock;
+
+/// What pools there are to be, and who fills them.
+#[derive(Clone, Debug)]
+pub struct PoolOptions {
+    /// The specs, each with its marks.
+    pub pools: Vec<(KeyPairSpec, Marks)>,
+    /// Instructions the producers' engines run on.
+    pub backend: Backend,
+    /// Number of producers; one for each core of this process if not said.
+    pub producers: Option<usize>,
+    /// Refuse to start with secret memory weaker than this.
+    pub at_least: Protection,
+}
+
+impl PoolOptions {
+    /// Pools of `specs` with the marks that suit each, a producer on every core.
+    #[must_use]
+    pub fn new(specs: &[KeyPairSpec], backend: Backend) -> Self {
+        let pools = specs.iter().map(|&spec| (spec, Marks::of(spec))).collect();
+        Self { pools, backend, producers: None, at_least: Protection::Undumped }
+    }
+}
+
+/// What producers and takers share.
+#[derive(Debug)]
+struct Shared {
+    stocks: Vec<Stock>,
+    /// A pool may need something.
+    need: Event,
+    is_stopping: AtomicBool,
+}
+
+/// Pools with the producers that fill them; dropped, it stops them and zeroes every pair.
+pub struct Pools {
+    shared: Arc<Shared>,
+    /// Gone when the producers are to be waited for.
+    producers: Option<WaitGroup>,
+    team: ThreadPool,
+}
+
+impl Pools {
+    /// Allocates the pools and starts the producers.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::PermissionDenied`] if secret memory is weaker than required,
+    /// [`io::ErrorKind::InvalidInput`] if a spec is named twice or a mark is zero, or what the
+    /// system says.
+    pub fn start(options: &PoolOptions) -> io::Result<Self> {
+        let backend = options.backend;
+        Self::start_with(options, move |spec| maker(spec, backend))
+    }
+
+    /// As [`start`](Self::start), with pairs from makers of the caller's choice.
+    fn start_with(
+        options: &PoolOptions,
+        make: impl Fn(KeyPairSpec) -> Result<Box<dyn Maker>, MakeError> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let team = team::start("keymill-pool", options.producers)?;
+        let mut stocks: Vec<Stock> = Vec::with_capacity(options.pools.len());
+        for &(spec, marks) in &options.pools {
+            if stocks.iter().any(|stock| stock.spec() == spec) {
+                let twice = format!("two pools of {spec}");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, twice));
+            }
+            stocks.push(Stock::new(spec, marks, team.current_num_threads(), options.at_least)?);
+        }
+        let shared = Shared { stocks, need: Event::new(), is_stopping: AtomicBool::new(false) };
+        let (shared, make) = (Arc::new(shared), Arc::new(make));
+        let producers = WaitGroup::new();
+        let (theirs, here) = (shared.clone(), producers.clone());
+        team.spawn_broadcast(move |_| {
+            let _is_waited_for = here.clone();
+            producer::run(&theirs, &*make);
+        });
+        Ok(Self { shared, producers: Some(producers), team })
+    }
+
+    /// Adds at least one and at most `rows` ready pairs to `batch`, and says how many. Each is
+    /// handed out to nobody else, and zeroed in the pool.
+    ///
+    /// # Errors
+    ///
+    /// [`TakeError`]: no pool of this spec, nothing there and `policy` says not to wait, or
+    /// nothing came.
+    ///
+    /// # Panics
+    ///
+    /// If `batch` has no room for `rows` more.
+    pub fn take(
+        &self,
+        batch: &mut KeyPairBatch,
+        rows: usize,
+        policy: EmptyPool,
+    ) -> Result<usize, TakeError> {
+        let spec = batch.spec();
+        let stock = self.shared.stock(spec).ok_or(TakeError::NoPool { spec })?;
+        let mut deadline = None;
+        loop {
+            // Listening before looking: what comes in between is not missed.
+            let listener = deadline.map(|_| stock.arrivals().listen());
+            let taken = stock.take(batch, rows);
+            if taken > 0 || rows == 0 {
+                self.shared.tell_need(stock);
+                return Ok(taken);
+            }
+            if let Some(reason) = stock.failure() {
+                return Err(TakeError::Failed { spec, reason });
+            }
+            if self.shared.is_stopping() {
+                return Err(TakeError::Stopped);
+            }
+            match (policy, listener, deadline) {
+                (EmptyPool::Throttle, ..) => return Err(TakeError::Throttled { spec }),
+                (EmptyPool::Error, ..) => return Err(TakeError::Empty { spec }),
+                (EmptyPool::Wait(_), Some(listener), Some(deadline)) => {
+                    if listener.wait_deadline(deadline).is_none() {
+                        return Err(TakeError::NothingCame { spec });
+                    }
+                }
+                (EmptyPool::Wait(time), ..) => {
+                    deadline = Some(Instant::now() + time.min(POOL_WAIT_MAX));
+                }
+            }
+        }
+    }
+
+    /// Resolves when pairs of `spec` may have arrived; for doors that must not block a thread.
+    /// To be called before a [`take`](Self::take) that may come back empty-handed.
+    #[must_use]
+    pub fn arrival(&self, spec: KeyPairSpec) -> Option<impl Future<Output = ()> + use<>> {
+        Some(self.shared.stock(spec)?.arrivals().listen())
+    }
+
+    /// Whether every ready ring has a quarter of what it can hold.
+    #[must_use]
+    pub fn is_warm(&self) -> bool {
+        self.shared.stocks.iter().all(|stock| !stock.is_low())
+    }
+
+    /// Every pool as it is at the moment.
+    #[must_use]
+    pub fn status(&self) -> Vec<PoolStatus> {
+        self.shared.stocks.iter().map(Stock::status).collect()
+    }
+
+    /// Number of producers.
+    #[must_use]
+    pub fn producers(&self) -> usize {
+        self.team.current_num_threads()
+    }
+}
+
+impl Drop for Pools {
+    fn drop(&mut self) {
+        self.shared.is_stopping.store(true, Ordering::SeqCst);
+        self.shared.need.notify(usize::MAX);
+        for stock in &self.shared.stocks {
+            stock.arrivals().notify(usize::MAX);
+        }
+        // A producer ends with its unit of work, within milliseconds.
+        if let Some(producers) = self.producers.take() {
+            producers.wait();
+        }
+    }
+}
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pools").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn stock(&self, spec: KeyPairSpec) -> Option<&Stock> {
+        self.stocks.iter().find(|stock| stock.spec() == spec)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::SeqCst)
+    }
+
+    /// The pool with the greatest need, if any has one.
+    fn neediest(&self) -> Option<usize> {
+        let needs = self.stocks.iter().enumerate();
+        let needs = needs.filter_map(|(number, stock)| Some((stock.need()?, number)));
+        needs.min().map(|(_, number)| number)
+    }
+
+    /// Wakes the producers that sleep, if `stock` has come to need them.
+    fn tell_need(&self, stock: &Stock) {
+        if stock.need().is_some() {
+            self.need.notify(usize::MAX);
+        }
+    }
+}

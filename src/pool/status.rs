@@ -1,0 +1,27 @@
+//! What a pool is like at one moment.
+
+use super::maker::MakeError;
+use super::stock::Marks;
+use crate::spec::KeyPairSpec;
+use crate::sys::secret_memory::Protection;
+
+/// A pool at one moment; the numbers were read one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolStatus {
+    /// What it holds.
+    pub spec: KeyPairSpec,
+    /// How much it should hold.
+    pub marks: Marks,
+    /// Finished pairs.
+    pub ready: usize,
+    /// Pairs of primes behind them.
+    pub depth: usize,
+    /// Pairs finished since the start.
+    pub made: u64,
+    /// Pairs handed out since the start.
+    pub taken: u64,
+    /// What its memory is.
+    pub protection: Protection,
+    /// Why no more pairs are made, if so.
+    pub failure: Option<MakeError>,
+}

@@ -1,0 +1,156 @@
+//! Fresh seeds for threads that make no system calls.
+//!
+//! A [`Mailbox`] stands between a worker and a helper. The helper fills it from the operating
+//! system; the worker takes one seed at the head of every batch and finds the next there a batch
+//! later. It holds one seed only, so that no seed is older than the batch before the one it
+//! serves.
+
+use core::fmt;
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+use zeroize::Zeroize;
+
+use crate::secret::Secret;
+
+/// Bytes of one seed.
+pub const SEED_BYTES: usize = 32;
+
+/// A place for one seed.
+pub struct Mailbox {
+    /// The one envelope is in either queue, or in somebody's hands.
+    full: ArrayQueue<Envelope>,
+    empty: ArrayQueue<Envelope>,
+    is_closed: AtomicBool,
+}
+
+type Envelope = Box<Secret<[u8; SEED_BYTES]>>;
+
+/// The operating system refused random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntropyError;
+
+impl fmt::Display for EntropyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the operating system gave no random bytes")
+    }
+}
+
+impl core::error::Error for EntropyError {}
+
+impl Mailbox {
+    /// A mailbox with a seed in it.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] if the operating system has none to give.
+    pub fn filled() -> Result<Self, EntropyError> {
+        let mailbox = Self {
+            full: ArrayQueue::new(1),
+            empty: ArrayQueue::new(1),
+            is_closed: AtomicBool::new(false),
+        };
+        let _the_queue_is_new = mailbox.empty.push(Box::new(Secret::new([0; SEED_BYTES])));
+        mailbox.refill()?;
+        Ok(mailbox)
+    }
+
+    /// Puts a seed in, if the last one was taken; for the helper.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`]; the mailbox is then closed, and who waits for a seed gets the error too.
+    pub fn refill(&self) -> Result<(), EntropyError> {
+        let Some(mut envelope) = self.empty.pop() else { return Ok(()) };
+        if getrandom::fill(envelope.expose_mut()).is_err() {
+            self.close();
+            return Err(EntropyError);
+        }
+        let _there_is_one_envelope = self.full.push(envelope);
+        Ok(())
+    }
+
+    /// Takes the seed and shows it to `read`, without a system call: if the helper is late, by
+    /// waiting on the spot.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] if the mailbox is closed.
+    pub fn take<R>(&self, read: impl FnOnce(&[u8; SEED_BYTES]) -> R) -> Result<R, EntropyError> {
+        let mut envelope = loop {
+            match self.full.pop() {
+                Some(envelope) => break envelope,
+                None if self.is_closed.load(Ordering::Acquire) => return Err(EntropyError),
+                None => spin_loop(),
+            }
+        };
+        let result = read(envelope.expose());
+        envelope.expose_mut().zeroize();
+        let _there_is_one_envelope = self.empty.push(envelope);
+        Ok(result)
+    }
+
+    /// Tells the worker that no seed will come any more: the helper has ended.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mailbox(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[test]
+    fn every_seed_is_fresh_and_taken_once() {
+        const BATCHES: usize = 200;
+        let mailbox = Mailbox::filled().unwrap();
+        let taken = AtomicUsize::new(0);
+        let seeds: HashSet<[u8; SEED_BYTES]> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while taken.load(Ordering::Relaxed) < BATCHES {
+                    mailbox.refill().unwrap();
+                    std::thread::yield_now();
+                }
+            });
+            let take = |_| {
+                let seed = mailbox.take(|seed| *seed).unwrap();
+                taken.fetch_add(1, Ordering::Relaxed);
+                seed
+            };
+            (0..BATCHES).map(take).collect()
+        });
+        assert_eq!(seeds.len(), BATCHES);
+        assert!(!seeds.contains(&[0; SEED_BYTES]));
+    }
+
+    #[test]
+    fn refilling_twice_keeps_the_seed() {
+        let mailbox = Mailbox::filled().unwrap();
+        mailbox.refill().unwrap();
+        mailbox.take(|_| ()).unwrap();
+        mailbox.close();
+        assert_eq!(mailbox.take(|_| ()), Err(EntropyError));
+    }
+
+    #[test]
+    fn a_closed_mailbox_ends_the_wait() {
+        let mailbox = Mailbox::filled().unwrap();
+        mailbox.take(|_| ()).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| mailbox.take(|_| ()));
+            std::thread::yield_now();
+            mailbox.close();
+            assert_eq!(waiting.join().unwrap(), Err(EntropyError));
+        });
+    }
+}

@@ -177,8 +177,8 @@ fn context_templates() {
             rows.reset(columns.len());
             rows.push(7, ["SN-1", "y"]);
             let filled = bound.fill(&rows.row(0));
-            let mut encoded = Vec::new();
-            bound.encode(&rows.row(0), &mut encoded);
+            let mut encoded = bound.head().to_vec();
+            bound.encode_rest(&rows.row(0), &mut encoded);
             if let Ok(context) = filled {
                 let mut wanted = Vec::new();
                 context.encode(&mut wanted);

@@ -110,6 +110,8 @@ const fn template(spec: KeyPairSpec) -> Template {
 /// # Panics
 ///
 /// If the parts or the buffers have not the spec's lengths, or `spec` is RSA.
+// Inlined where `spec` is known, the templates are constants and all lengths too.
+#[inline]
 pub fn write_fixed(
     spec: KeyPairSpec,
     private: &[u8],
@@ -126,6 +128,7 @@ pub fn write_fixed(
     }
 }
 
+#[inline]
 fn concatenate(mut out: &mut [u8], parts: &[&[u8]]) -> usize {
     let room = out.len();
     for part in parts {

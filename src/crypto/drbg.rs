@@ -1,8 +1,21 @@
 //! The random generator of one worker: ChaCha20, seeded from the operating system.
 //!
-//! A generator belongs to one thread. It makes no system call between two reseeds, and it is
-//! reseeded at the head of every batch of keys, so that a copy of the process (a fork, a restored
-//! snapshot) can repeat at most the batch in which the copy was taken.
+//! A generator belongs to one thread. It makes no system call between two reseeds, and what it
+//! gives in bulk costs 20 ns for 32 bytes, where `getrandom` takes 300 to 600.
+//!
+//! # When it is reseeded
+//!
+//! At the head of every batch of keys (4096, or 16 of RSA), never in between. The new state is
+//! the XOR of 32 bytes of the old generator and 32 fresh ones of the system, so that it is no
+//! worse than the better of the two: who knows the system's bytes still lacks the old state, and
+//! who learned the old state loses it at the next batch.
+//!
+//! - A copy of the process (a fork, a restored snapshot) can repeat at most the batch in which the
+//!   copy was taken. A worker never forks; whoever restores snapshots of running machines discards
+//!   that batch in one of the copies.
+//! - Of an earlier batch nothing can be computed from the state: the seed of the next generator
+//!   is drawn from the last one, and the last one is dropped and zeroed. Within a batch it can.
+//! - If the system refuses, the state stays as it was and the batch is not begun.
 
 use core::convert::Infallible;
 

@@ -8,8 +8,12 @@
 //!
 //! The engine writes the PKCS#8 where the ciphertext will stand, so that sealing happens in
 //! place and no second copy of a private key is ever made. Rows are zeroed when the batch is
-//! cleared or dropped.
+//! cleared or dropped, and overwritten by their ciphertext when it is sealed.
+//!
+//! A batch also carries the laps of its making through the corridor: see
+//! [`laps`](crate::crypto::laps).
 
+use crate::crypto::laps::{Laps, Stage};
 use crate::crypto::seal::{HEADER_BYTES, TAG_BYTES};
 use crate::secret::Secret;
 use crate::spec::KeyPairSpec;
@@ -22,6 +26,7 @@ pub struct KeyPairBatch {
     public: Vec<u8>,
     private: Secret<Vec<u8>>,
     private_bytes: Vec<usize>,
+    laps: Laps,
 }
 
 impl KeyPairBatch {
@@ -34,7 +39,24 @@ impl KeyPairBatch {
             public: vec![0; capacity * spec.public_key_bytes()],
             private: Secret::new(vec![0; capacity * row_bytes(spec)]),
             private_bytes: Vec::with_capacity(capacity),
+            laps: Laps::default(),
         }
+    }
+
+    /// Makes the batch count the time of every stage by `laps`.
+    pub fn time_by(&mut self, laps: Laps) {
+        self.laps = laps;
+    }
+
+    /// Counts the time since the last lap to `stage`.
+    pub fn lap(&mut self, stage: Stage) {
+        self.laps.lap(stage);
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn laps(&self) -> &Laps {
+        &self.laps
     }
 
     /// The spec of every pair.
@@ -69,6 +91,7 @@ impl KeyPairBatch {
     /// # Panics
     ///
     /// If the batch is full, or `encode` claims more than it was given.
+    #[inline]
     pub fn push_with(&mut self, encode: impl FnOnce(&mut [u8], &mut [u8]) -> usize) {
         let row = self.len();
         assert!(row < self.capacity, "the batch is full");
@@ -92,6 +115,12 @@ impl KeyPairBatch {
         assert!(row < self.len(), "no such row");
         let public_bytes = self.spec.public_key_bytes();
         &self.public[row * public_bytes..][..public_bytes]
+    }
+
+    /// The SPKIs of all pairs, back to back.
+    #[must_use]
+    pub fn public_keys(&self) -> &[u8] {
+        &self.public[..self.len() * self.spec.public_key_bytes()]
     }
 
     /// The PKCS#8 of pair `row`.
@@ -119,6 +148,17 @@ impl KeyPairBatch {
         let start = row * row_bytes(self.spec);
         let bytes = HEADER_BYTES + self.private_bytes[row] + TAG_BYTES;
         &self.private.expose()[start..][..bytes]
+    }
+
+    /// All rooms, back to back, if the spec makes them equally long.
+    pub(crate) fn blob_rooms(&self) -> Option<&[u8]> {
+        let used = self.len() * row_bytes(self.spec);
+        self.spec.private_key_is_fixed_size().then(|| &self.private.expose()[..used])
+    }
+
+    /// Forgets all pairs, of whose private halves only ciphertext is left.
+    pub(crate) fn forget_sealed(&mut self) {
+        self.private_bytes.clear();
     }
 
     /// Forgets all pairs and zeroes them.

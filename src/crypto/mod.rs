@@ -12,6 +12,7 @@ pub mod ec;
 pub mod engine;
 pub mod kdf;
 pub mod key_pair;
+pub mod laps;
 pub mod portable;
 pub mod prime;
 pub mod rsa;

@@ -1,6 +1,7 @@
 //! A whole job: all parts of a plan, by a team of pinned workers.
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
@@ -11,11 +12,14 @@ use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
 
 use crate::crypto::engine;
+use crate::crypto::laps::Laps;
+use crate::crypto::seal::WrappedBatch;
 use crate::pipeline::authorize::Permit;
 use crate::pipeline::error::Error;
+use crate::pipeline::manifest::Rows;
 use crate::pipeline::plan::{PartPlan, Plan};
 use crate::pipeline::request::Request;
-use crate::pipeline::sink::arrow::{Opened, Pager, PartWriter};
+use crate::pipeline::sink::arrow::{Opened, Pager, PartWriter, PushError, SlotWriter};
 use crate::pipeline::sink::json_lines;
 use crate::pipeline::worker::Worker;
 use crate::sys::features::Backend;
@@ -62,6 +66,8 @@ pub struct Receipt {
     pub bytes: u64,
     /// Time from the first key to the last file.
     pub elapsed: Duration,
+    /// Worker time by stage, over all workers.
+    pub laps: Laps,
     /// Instructions the engine ran on.
     pub backend: Backend,
     /// The published files.
@@ -88,6 +94,7 @@ pub fn run(
         made: 0,
         bytes: 0,
         elapsed: Duration::ZERO,
+        laps: Laps::default(),
         backend: backend_in_use(request, team),
         paths: Vec::new(),
     };
@@ -98,7 +105,8 @@ pub fn run(
             Opened::AlreadyComplete(summary) => summary,
             Opened::Writer(writer) => {
                 let kept = writer.rows_resumed();
-                fill(request, permit, part, &writer, team, &mut |rows| progress(done + rows))?;
+                let progress = &mut |rows| progress(done + rows);
+                receipt.laps.add(&fill(request, permit, part, &writer, team, progress)?);
                 receipt.made += part.description.rows - kept;
                 writer.finish()?
             }
@@ -119,18 +127,18 @@ fn fill(
     writer: &PartWriter,
     team: &Team,
     progress: &mut dyn FnMut(u64),
-) -> Result<(), Error> {
+) -> Result<Laps, Error> {
     let group = &request.groups()[part.group];
-    let failed: Mutex<Option<Error>> = Mutex::new(None);
+    let outcome = Mutex::new(Ok(Laps::default()));
+    let failed = AtomicBool::new(false);
     let (finished, wait) = channel();
     team.pool.in_place_scope(|scope| {
-        let (failed, finished) = (&failed, &finished);
+        let (outcome, failed, finished) = (&outcome, &failed, &finished);
         scope.spawn_broadcast(move |_, _| {
-            let outcome = Worker::new(request, permit, group, team.backend)
+            let mine = Worker::new(request, permit, group, team.backend)
                 .and_then(|mut worker| work(&mut worker, part, writer, failed));
-            if let Err(error) = outcome {
-                lock(failed).get_or_insert(error);
-            }
+            failed.fetch_or(mine.is_err(), Ordering::Relaxed);
+            unite(&mut lock(outcome), mine);
             let _ = finished.send(());
         });
         let mut pager = Pager::new(writer);
@@ -146,9 +154,15 @@ fn fill(
         pager.turn();
         progress(writer.rows_committed());
     });
-    match lock(&failed).take() {
-        Some(error) => Err(error),
-        None => Ok(()),
+    outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The times of all workers together, or the first error.
+fn unite(all: &mut Result<Laps, Error>, one: Result<Laps, Error>) {
+    match (all, one) {
+        (Ok(sum), Ok(laps)) => sum.add(&laps),
+        (all @ Ok(_), Err(error)) => *all = Err(error),
+        (Err(_), _) => {}
     }
 }
 
@@ -157,19 +171,30 @@ fn work(
     worker: &mut Worker<'_>,
     part: &PartPlan,
     writer: &PartWriter,
-    failed: &Mutex<Option<Error>>,
-) -> Result<(), Error> {
-    while lock(failed).is_none() {
-        let Some(mut slot) = writer.claim() else { break };
+    failed: &AtomicBool,
+) -> Result<Laps, Error> {
+    while !failed.load(Ordering::Relaxed) {
+        let Some(slot) = writer.claim() else { break };
         let number = usize::try_from(slot.slot()).unwrap_or(usize::MAX);
-        worker.make(part.first_slot + number, |rows, wrapped| {
-            for row in 0..wrapped.len() {
-                slot.push(rows.row(row).texts(), wrapped.public_key(row), wrapped.blob(row))?;
-            }
-            slot.commit()
-        })?;
+        worker.make(part.first_slot + number, |rows, wrapped| fill_slot(slot, rows, wrapped))?;
     }
-    Ok(())
+    Ok(worker.laps())
+}
+
+/// Writes a batch into its slot and commits it.
+fn fill_slot(
+    mut slot: SlotWriter<'_>,
+    rows: &Rows,
+    wrapped: &WrappedBatch,
+) -> Result<(), PushError> {
+    if let Some(blobs) = wrapped.blobs() {
+        slot.push_all(rows.texts(), wrapped.public_keys(), blobs)?;
+    } else {
+        for row in 0..wrapped.len() {
+            slot.push(rows.row(row).texts(), wrapped.public_key(row), wrapped.blob(row))?;
+        }
+    }
+    slot.commit()
 }
 
 /// Prints the whole job to `out` as JSON lines, in the order of the rows.
@@ -185,6 +210,7 @@ pub fn print(
     let begun = Instant::now();
     let mut done = 0;
     let mut bytes = 0;
+    let mut workers_laps = Laps::default();
     for group in request.groups() {
         let mut workers = (0..team.threads())
             .map(|_| Worker::new(request, permit, group, team.backend))
@@ -210,6 +236,9 @@ pub fn print(
             }
             progress(done);
         }
+        for worker in &workers {
+            workers_laps.add(&worker.laps());
+        }
     }
     out.flush()?;
     Ok(Receipt {
@@ -217,6 +246,7 @@ pub fn print(
         made: request.rows(),
         bytes,
         elapsed: begun.elapsed(),
+        laps: workers_laps,
         backend: backend_in_use(request, team),
         paths: Vec::new(),
     })

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::crypto::drbg::{Drbg, EntropyError};
+use crate::crypto::laps::Stage;
 use crate::crypto::{Engine, GenerateError, KeyPairBatch, engine};
 use crate::spec::KeyPairSpec;
 use crate::sys::features::Backend;
@@ -40,7 +41,10 @@ impl Supply {
         rows: usize,
     ) -> Result<KeyPairBatch, TakeError> {
         self.drbg.reseed()?;
+        batch.lap(Stage::Rows);
         self.engine.generate(&mut self.drbg, &mut batch, rows)?;
+        // What the engine did not count to a stage of its own.
+        batch.lap(Stage::Key);
         Ok(batch)
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::de::{MapAccess, Visitor};
 
 use crate::limits::{CONTEXT_BYTES_MAX, CONTEXT_PAIRS_MAX};
-use crate::pipeline::manifest::Row;
+use crate::pipeline::manifest::{Row, Rows};
 use crate::spec::EncryptionContext;
 use crate::spec::encryption_context::{
     EncryptionContextError, encode_count, encode_text, encode_text_with,
@@ -122,39 +122,64 @@ impl ContextTemplate {
                 .collect::<Result<_, TemplateError>>()?;
             pairs.push((key.clone(), pieces));
         }
-        Ok(BoundTemplate { pairs })
+        Ok(BoundTemplate::new(pairs))
     }
 }
 
 /// A template whose columns are known by place; it fills itself from a row.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct BoundTemplate {
     pairs: Vec<(String, Vec<Piece<usize>>)>,
+    /// How many pairs come before the first whose value depends on the row.
+    fixed_pairs: usize,
+    /// The canonical encoding up to that value: the same for all rows.
+    head: Vec<u8>,
+}
+
+impl Default for BoundTemplate {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
 }
 
 impl BoundTemplate {
+    fn new(pairs: Vec<(String, Vec<Piece<usize>>)>) -> Self {
+        let varies =
+            |(_, pieces): &(_, Vec<_>)| pieces.iter().any(|piece| !matches!(piece, Piece::Text(_)));
+        let fixed_pairs = pairs.iter().position(varies).unwrap_or(pairs.len());
+        let mut head = Vec::new();
+        encode_count(pairs.len(), &mut head);
+        let no_row = Rows::numbered(0..1);
+        for (key, pieces) in &pairs[..fixed_pairs] {
+            encode_text(key, &mut head);
+            encode_pieces(pieces, &no_row.row(0), &mut head);
+        }
+        if let Some((key, _)) = pairs.get(fixed_pairs) {
+            encode_text(key, &mut head);
+        }
+        Self { pairs, fixed_pairs, head }
+    }
+
     /// Whether any value depends on the row.
     #[must_use]
     pub fn is_per_row(&self) -> bool {
-        let varies = |piece: &Piece<usize>| !matches!(piece, Piece::Text(_));
-        self.pairs.iter().any(|(_, pieces)| pieces.iter().any(varies))
+        self.fixed_pairs < self.pairs.len()
     }
 
-    /// Appends the canonical encoding of the row's context to `out`; see
+    /// What the canonical encoding of every row's context begins with; see
     /// [`EncryptionContext::encode`].
-    pub fn encode(&self, row: &Row<'_>, out: &mut Vec<u8>) {
-        encode_count(self.pairs.len(), out);
-        for (key, pieces) in &self.pairs {
-            encode_text(key, out);
-            encode_text_with(out, |out| {
-                for piece in pieces {
-                    match piece {
-                        Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                        Piece::Index => write_decimal(row.index(), out),
-                        Piece::Column(place) => out.extend_from_slice(row.text(*place).as_bytes()),
-                    }
-                }
-            });
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// Appends the rest of the encoding of `row`'s context to `out`.
+    pub fn encode_rest(&self, row: &Row<'_>, out: &mut Vec<u8>) {
+        for (place, (key, pieces)) in self.pairs.iter().enumerate().skip(self.fixed_pairs) {
+            if place > self.fixed_pairs {
+                encode_text(key, out);
+            }
+            encode_pieces(pieces, row, out);
         }
     }
 
@@ -170,6 +195,18 @@ impl BoundTemplate {
         };
         EncryptionContext::from_pairs(self.pairs.iter().map(|(k, v)| (k.clone(), value(v))))
     }
+}
+
+fn encode_pieces(pieces: &[Piece<usize>], row: &Row<'_>, out: &mut Vec<u8>) {
+    encode_text_with(out, |out| {
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Index => write_decimal(row.index(), out),
+                Piece::Column(place) => out.extend_from_slice(row.text(*place).as_bytes()),
+            }
+        }
+    });
 }
 
 fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
@@ -352,3 +389,29 @@ impl fmt::Display for TemplateError {
 }
 
 impl core::error::Error for TemplateError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_and_rest_are_the_encoding_of_the_filled_context() {
+        let columns = ["serial", "lot"].map(str::to_owned);
+        let mut rows = Rows::default();
+        rows.reset(2);
+        rows.push(41, ["SN-1", "7"]);
+        rows.push(42, ["SN-0000002", "caf\u{e9}"]);
+        let texts =
+            ["a=b", "a={serial}", "a=b,c=d", "a=b,c={Index},d=e", "a=x{lot}y{serial},b={lot},c=d"];
+        let templates = texts.map(|text| ContextTemplate::parse(text).unwrap());
+        for template in templates.iter().chain([&ContextTemplate::default()]) {
+            let bound = template.bind(&columns).unwrap();
+            for row in 0..2 {
+                let (mut whole, mut expected) = (bound.head().to_vec(), Vec::new());
+                bound.encode_rest(&rows.row(row), &mut whole);
+                bound.fill(&rows.row(row)).unwrap().encode(&mut expected);
+                assert_eq!(whole, expected, "{template:?}");
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! One worker: walks the corridor slot by slot with buffers of its own.
 
 use crate::crypto::KeyPairBatch;
+use crate::crypto::laps::{Laps, Stage};
 use crate::crypto::seal::WrappedBatch;
 use crate::limits::slot_rows;
 use crate::pipeline::authorize::Permit;
@@ -10,6 +11,8 @@ use crate::pipeline::manifest::check::Group;
 use crate::pipeline::request::Request;
 use crate::pipeline::take::Supply;
 use crate::pipeline::wrap::wrap;
+use crate::spec::KeyPairSpec;
+use crate::sys::clock::nanoseconds;
 use crate::sys::features::Backend;
 
 /// A worker on one group of rows.
@@ -18,9 +21,10 @@ pub struct Worker<'j> {
     request: &'j Request,
     permit: &'j Permit,
     group: &'j Group,
+    backend: Backend,
     supply: Supply,
     rows: Rows,
-    /// Absent only while its contents are in a [`WrappedBatch`].
+    /// Absent while its contents are in a [`WrappedBatch`], or lost to an error.
     batch: Option<KeyPairBatch>,
 }
 
@@ -33,13 +37,20 @@ impl<'j> Worker<'j> {
         backend: Backend,
     ) -> Result<Self, Error> {
         let supply = Supply::new(group.spec, backend)?;
-        Ok(Self { request, permit, group, supply, rows: Rows::default(), batch: None })
+        let batch = Some(empty_batch(group.spec));
+        Ok(Self { request, permit, group, backend, supply, rows: Rows::default(), batch })
     }
 
     /// The instructions its engine runs on.
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.supply.backend()
+    }
+
+    /// How long each stage of its work took so far.
+    #[must_use]
+    pub fn laps(&self) -> Laps {
+        self.batch.as_ref().map(|batch| *batch.laps()).unwrap_or_default()
     }
 
     /// Makes the wrapped pairs of slot `slot` and hands them, with their rows, to `put`.
@@ -49,14 +60,21 @@ impl<'j> Worker<'j> {
         put: impl FnOnce(&Rows, &WrappedBatch) -> Result<(), E>,
     ) -> Result<(), Error> {
         self.request.read_slot(self.group, slot, &mut self.rows)?;
-        let spec = self.group.spec;
-        let empty = self.batch.take();
-        let empty = empty.unwrap_or_else(|| KeyPairBatch::with_capacity(spec, slot_rows(spec)));
+        let empty = self.batch.take().unwrap_or_else(|| empty_batch(self.group.spec));
         let batch = self.supply.take(empty, self.rows.len())?;
         let context = self.request.context();
-        let wrapped = wrap(self.permit, context, &self.rows, self.supply.drbg(), batch);
-        let done = put(&self.rows, &wrapped);
+        let (rows, drbg) = (&self.rows, self.supply.drbg());
+        let mut wrapped = wrap(self.permit, context, self.backend, rows, drbg, batch);
+        let done = put(rows, &wrapped);
+        wrapped.lap(Stage::Slot);
         self.batch = Some(wrapped.recycle());
         done.map_err(Into::into)
     }
+}
+
+/// All the memory that the keys of a slot need.
+fn empty_batch(spec: KeyPairSpec) -> KeyPairBatch {
+    let mut batch = KeyPairBatch::with_capacity(spec, slot_rows(spec));
+    batch.time_by(Laps::by(nanoseconds));
+    batch
 }

@@ -28,6 +28,30 @@ impl Ifma {
     }
 }
 
+/// Proof that the CPU and the operating system grant carry-less multiplication in 512-bit
+/// registers (VPCLMULQDQ) and AVX-512 F, BW, DQ and VL.
+#[derive(Clone, Copy, Debug)]
+pub struct WideClmul(());
+
+impl WideClmul {
+    /// Asks the CPU.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let granted = std::arch::is_x86_feature_detected!("avx512f")
+                && std::arch::is_x86_feature_detected!("avx512bw")
+                && std::arch::is_x86_feature_detected!("avx512dq")
+                && std::arch::is_x86_feature_detected!("avx512vl")
+                && std::arch::is_x86_feature_detected!("pclmulqdq")
+                && std::arch::is_x86_feature_detected!("vpclmulqdq");
+            granted.then_some(Self(()))
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        None
+    }
+}
+
 /// The instructions an engine is built on.
 #[derive(Clone, Copy, Debug)]
 pub enum Backend {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use keymill::crypto::laps::Stage;
 use keymill::keystore::Keystore;
 use keymill::limits::THREADS_MAX;
 use keymill::pipeline::authorize::{Permit, authorize};
@@ -38,6 +40,8 @@ struct Summary {
     key_id: String,
     key_material_id: String,
     already_complete: bool,
+    /// Worker time a key, by stage; nothing if no key was made.
+    ns_per_key: Map<String, Value>,
 }
 
 pub fn run(arguments: &Arguments, wanted: &Generate) -> Result<(), Failure> {
@@ -207,8 +211,15 @@ fn summarize(
         key_id: permit.key().arn().to_string(),
         key_material_id: permit.key().material_id().to_string(),
         already_complete: false,
+        ns_per_key: ns_per_key(receipt),
     };
     conclude(arguments, &summary)
+}
+
+fn ns_per_key(receipt: &Receipt) -> Map<String, Value> {
+    let stages = Stage::ALL.into_iter().filter(|_| receipt.made > 0);
+    let ns = |stage| receipt.laps.of(stage) as f64 / receipt.made as f64;
+    stages.map(|stage| (stage.name().to_owned(), ns(stage).into())).collect()
 }
 
 /// A repeated command finds its work done.
@@ -234,6 +245,7 @@ fn already_complete(
         key_id: arn.to_string(),
         key_material_id: begun.material.map(|id| id.to_string()).unwrap_or_default(),
         already_complete: true,
+        ns_per_key: Map::new(),
     };
     conclude(arguments, &summary)
 }
@@ -258,6 +270,11 @@ fn conclude(arguments: &Arguments, summary: &Summary) -> Result<(), Failure> {
         "{:.3} s, {:.0} keys/s, backend {}, {} threads",
         summary.seconds, summary.keys_per_second, summary.backend, summary.threads
     ));
+    let stages = Stage::ALL.map(|stage| {
+        let ns = summary.ns_per_key.get(stage.name()).and_then(Value::as_f64).unwrap_or_default();
+        format!("{} {ns:.0}", stage.name())
+    });
+    say(format!("worker ns a key: {}", stages.join(", ")));
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use crate::crypto::der;
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::GenerateError;
 use crate::crypto::key_pair::KeyPairBatch;
+use crate::crypto::laps::Stage;
 use crate::secret::Secret;
 
 /// Keys of a batch: with 1.1 MB (256 bits) to 2.1 MB (521 bits) of work it still streams through
@@ -204,17 +205,21 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
     /// One batch of `keys` keys; `false` if a check failed.
     fn run(&mut self, drbg: &mut Drbg, out: &mut KeyPairBatch, keys: usize) -> bool {
         self.draw(drbg, keys);
+        out.lap(Stage::Scalar);
         let padded = Self::groups(keys) * LANES;
         let scalars = core::mem::take(self.scalars.expose_mut());
         let used = &scalars[..padded];
         let on_curve = self.multiply(used);
         let mended = self.mend(used);
+        out.lap(Stage::Key);
         self.encode(out, keys);
+        out.lap(Stage::Der);
         let right = on_curve && self.sample_matches(drbg, &used[..keys]) && {
             if mended { self.all_match(used) } else { self.adds_up(used) }
         };
         *self.scalars.expose_mut() = scalars;
         self.wipe(padded);
+        out.lap(Stage::Check);
         right
     }
 

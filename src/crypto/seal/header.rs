@@ -9,6 +9,9 @@ use crate::spec::{KeyPairSpec, MaterialId, ResourceId};
 /// Bytes before the ciphertext.
 pub const HEADER_BYTES: usize = 84;
 
+/// Where in the header the IV stands.
+pub(super) const HEADER_IV: usize = 72;
+
 /// Bytes after the ciphertext.
 pub const TAG_BYTES: usize = 16;
 
@@ -117,7 +120,7 @@ impl BlobHeader {
 
     /// The IV.
     pub(super) fn iv(&self) -> [u8; 12] {
-        self.array(72)
+        self.array(HEADER_IV)
     }
 
     /// Makes this the header of blob `counter` under its nonce.

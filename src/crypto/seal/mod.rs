@@ -1,5 +1,9 @@
 #![doc = include_str!("blob.md")]
 
+#[cfg(target_arch = "x86_64")]
+mod gcm;
+#[cfg(target_arch = "x86_64")]
+mod ghash;
 mod header;
 mod key;
 #[cfg(test)]
@@ -11,10 +15,17 @@ use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use crate::crypto::drbg::Drbg;
 use crate::crypto::kdf::kbkdf_hmac_sha256;
 use crate::crypto::key_pair::KeyPairBatch;
+use crate::crypto::laps::Stage;
 use crate::limits::{PLAINTEXT_BYTES_MAX, SEALS_PER_DERIVED_KEY_MAX};
 use crate::secret::Secret;
 use crate::spec::{EncryptionContext, KeyPairSpec};
+use crate::sys::features::Backend;
+#[cfg(target_arch = "x86_64")]
+use crate::sys::features::WideClmul;
 
+#[cfg(target_arch = "x86_64")]
+use gcm::{Common, Gcm};
+use header::HEADER_IV;
 pub use header::{BlobError, BlobHeader, HEADER_BYTES, Payload, TAG_BYTES};
 pub use key::{WrappingKey, material_id};
 
@@ -55,39 +66,116 @@ impl WrappedBatch {
         self.0.blob_room(row)
     }
 
+    /// All SPKIs, back to back.
+    #[must_use]
+    pub fn public_keys(&self) -> &[u8] {
+        self.0.public_keys()
+    }
+
+    /// All sealed PKCS#8s, back to back, if the spec makes them equally long.
+    #[must_use]
+    pub fn blobs(&self) -> Option<&[u8]> {
+        self.0.blob_rooms()
+    }
+
+    /// Counts the time since the last lap to `stage`.
+    pub fn lap(&mut self, stage: Stage) {
+        self.0.lap(stage);
+    }
+
     /// The memory, for the next batch.
     #[must_use]
     pub fn recycle(mut self) -> KeyPairBatch {
-        self.0.clear();
+        self.0.forget_sealed();
         self.0
     }
 }
 
+/// The encryption contexts of a batch, in their canonical encoding.
+#[derive(Debug)]
+pub struct Contexts<'c, F> {
+    /// Bytes with which the encoding of every row begins.
+    pub head: &'c [u8],
+    /// Appends the rest of a row's encoding.
+    pub rest: F,
+}
+
 /// Seals every private key of `batch` in place, under one derived key.
 ///
-/// `context` appends the canonical encoding of a row's encryption context to its buffer.
+/// `backend` chooses between equal results: many messages at a time where it stands for the
+/// CPU's widest instructions, or one call of `aes-gcm` a row.
 ///
 /// # Panics
 ///
 /// If the batch is larger than [`SEALS_PER_DERIVED_KEY_MAX`].
 #[must_use]
-pub fn seal_batch(
+pub fn seal_batch<F: FnMut(usize, &mut Vec<u8>)>(
     key: &WrappingKey,
+    backend: Backend,
     drbg: &mut Drbg,
     mut batch: KeyPairBatch,
-    mut context: impl FnMut(usize, &mut Vec<u8>),
+    contexts: Contexts<'_, F>,
 ) -> WrappedBatch {
     assert!(batch.len() <= SEALS_PER_DERIVED_KEY_MAX, "one derived key seals no more");
-    let mut header = BlobHeader::new(key, Payload::PrivateKey(batch.spec()), nonce(drbg));
+    let header = BlobHeader::new(key, Payload::PrivateKey(batch.spec()), nonce(drbg));
+    #[cfg(target_arch = "x86_64")]
+    if let (Backend::Ifma(_), Some(token)) = (backend, WideClmul::detect()) {
+        seal_together(key, token, header, &mut batch, contexts);
+        return WrappedBatch(batch);
+    }
+    seal_one_by_one(key, header, &mut batch, contexts);
+    WrappedBatch(batch)
+}
+
+/// Seals the rows by [`gcm`].
+#[cfg(target_arch = "x86_64")]
+fn seal_together<F: FnMut(usize, &mut Vec<u8>)>(
+    key: &WrappingKey,
+    token: WideClmul,
+    mut header: BlobHeader,
+    batch: &mut KeyPairBatch,
+    mut contexts: Contexts<'_, F>,
+) {
+    let mut head = Vec::with_capacity(1024);
+    associated_data(&header, key, &mut head);
+    head.extend_from_slice(contexts.head);
+    let common = Common {
+        iv: header.iv(),
+        head: &head,
+        iv_at: HEADER_IV,
+        messages: batch.len(),
+        text_bytes_max: batch.spec().private_key_bytes_max(),
+    };
+    let derived = derived_key(key, &header);
+    let (mut gcm, left_over) = Gcm::new(token, derived.expose(), &common);
+    let mut tail = Vec::with_capacity(1024);
+    for row in 0..batch.len() {
+        header.set_counter(row as u64);
+        tail.clear();
+        tail.extend_from_slice(left_over);
+        (contexts.rest)(row, &mut tail);
+        let (head, text, tag) = parts(batch.blob_room_mut(row));
+        head.copy_from_slice(header.as_bytes());
+        tag.copy_from_slice(&gcm.seal(&tail, text));
+    }
+}
+
+/// Seals every row by a call of its own.
+fn seal_one_by_one<F: FnMut(usize, &mut Vec<u8>)>(
+    key: &WrappingKey,
+    mut header: BlobHeader,
+    batch: &mut KeyPairBatch,
+    mut contexts: Contexts<'_, F>,
+) {
     let cipher = cipher(key, &header);
     let mut aad = Vec::with_capacity(1024);
     for row in 0..batch.len() {
         header.set_counter(row as u64);
         associated_data(&header, key, &mut aad);
-        context(row, &mut aad);
+        aad.extend_from_slice(contexts.head);
+        (contexts.rest)(row, &mut aad);
         seal_in_place(&cipher, &header, &aad, batch.blob_room_mut(row));
     }
-    WrappedBatch(batch)
 }
 
 /// Seals up to [`PLAINTEXT_BYTES_MAX`] bytes of the caller's, under a derived key of their own.
@@ -159,8 +247,11 @@ fn nonce(drbg: &mut Drbg) -> [u8; 16] {
 }
 
 fn cipher(key: &WrappingKey, header: &BlobHeader) -> Aes256Gcm {
-    let derived = kbkdf_hmac_sha256(key.material().expose(), LABEL, &header.nonce());
-    Aes256Gcm::new(derived.expose().into())
+    Aes256Gcm::new(derived_key(key, header).expose().into())
+}
+
+fn derived_key(key: &WrappingKey, header: &BlobHeader) -> Secret<[u8; 32]> {
+    kbkdf_hmac_sha256(key.material().expose(), LABEL, &header.nonce())
 }
 
 /// Everything of the associated data but the encryption context.
@@ -172,11 +263,17 @@ fn associated_data(header: &BlobHeader, key: &WrappingKey, aad: &mut Vec<u8>) {
 
 /// Seals what stands between header and tag in `room`.
 fn seal_in_place(cipher: &Aes256Gcm, header: &BlobHeader, aad: &[u8], room: &mut [u8]) {
-    let (head, sealed) = room.split_at_mut(HEADER_BYTES);
-    let (text, tag) = sealed.split_at_mut(sealed.len() - TAG_BYTES);
+    let (head, text, tag) = parts(room);
     head.copy_from_slice(header.as_bytes());
     let computed = cipher
         .encrypt_inout_detached(&header.iv().into(), aad, InOutBuf::from(text))
         .expect("a private key is far below the limit of GCM");
     tag.copy_from_slice(&computed);
+}
+
+/// Header, text and tag of the room of a blob.
+fn parts(room: &mut [u8]) -> (&mut [u8], &mut [u8], &mut [u8]) {
+    let (head, sealed) = room.split_at_mut(HEADER_BYTES);
+    let (text, tag) = sealed.split_at_mut(sealed.len() - TAG_BYTES);
+    (head, text, tag)
 }

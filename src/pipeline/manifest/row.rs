@@ -60,6 +60,11 @@ impl Rows {
         self.indices.is_empty()
     }
 
+    /// All values, row after row.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).flat_map(|row| self.row(row).texts())
+    }
+
     /// Row number `row` of these.
     #[must_use]
     pub const fn row(&self, row: usize) -> Row<'_> {

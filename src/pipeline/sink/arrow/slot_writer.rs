@@ -89,29 +89,68 @@ impl<'a> SlotWriter<'a> {
             if column == count {
                 return Err(PushError::ColumnCount);
             }
-            self.put(column, text.as_bytes()).ok_or(PushError::ColumnFull { column })?;
+            self.put(column, self.row, text.as_bytes()).ok_or(PushError::ColumnFull { column })?;
             column += 1;
         }
         if column != count {
             return Err(PushError::ColumnCount);
         }
         let bytes = public_key.len();
-        self.put(count, public_key).ok_or(PushError::PublicKeyLength { bytes })?;
+        self.put(count, self.row, public_key).ok_or(PushError::PublicKeyLength { bytes })?;
         let bytes = blob.len();
-        self.put(count + 1, blob).ok_or(PushError::BlobLength { bytes })?;
+        self.put(count + 1, self.row, blob).ok_or(PushError::BlobLength { bytes })?;
         self.row += 1;
         Ok(())
     }
 
-    /// Copies `value` to its place in column `column`, if there is room.
-    fn put(&mut self, column: usize, value: &[u8]) -> Option<()> {
+    /// Writes all rows at once, where every blob is as long as the spec's longest: the manifest
+    /// columns row by row, then the public keys and blobs, each back to back.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`] if these are not all rows of the slot, or something does not fit.
+    pub fn push_all<'t>(
+        &mut self,
+        columns: impl IntoIterator<Item = &'t str>,
+        public_keys: &[u8],
+        blobs: &[u8],
+    ) -> Result<(), PushError> {
+        let count = self.part.layout().slot.binaries.len() - 2;
+        let mut texts = columns.into_iter();
+        for row in 0..self.rows {
+            for column in 0..count {
+                let text = texts.next().ok_or(PushError::ColumnCount)?;
+                self.put(column, row, text.as_bytes()).ok_or(PushError::ColumnFull { column })?;
+            }
+        }
+        if texts.next().is_some() {
+            return Err(PushError::ColumnCount);
+        }
+        let bytes = public_keys.len();
+        self.put_all(count, public_keys).ok_or(PushError::PublicKeyLength { bytes })?;
+        let bytes = blobs.len();
+        self.put_all(count + 1, blobs).ok_or(PushError::BlobLength { bytes })?;
+        self.row = self.rows;
+        Ok(())
+    }
+
+    /// Copies the values of a column of equal lengths to their place.
+    fn put_all(&mut self, column: usize, values: &[u8]) -> Option<()> {
+        let BinaryPlace { values: place, width, .. } =
+            *self.part.layout().slot.binaries.get(column)?;
+        let bytes = width? * self.rows;
+        (values.len() == bytes).then(|| self.bytes[place.range()][..bytes].copy_from_slice(values))
+    }
+
+    /// Copies `value` to the place of `row` in column `column`, if there is room.
+    fn put(&mut self, column: usize, row: usize, value: &[u8]) -> Option<()> {
         let BinaryPlace { offsets, values, width } =
             *self.part.layout().slot.binaries.get(column)?;
         if let Some(width) = width {
-            let room = &mut self.bytes[values.range()][self.row * width..][..width];
+            let room = &mut self.bytes[values.range()][row * width..][..width];
             return (value.len() == width).then(|| room.copy_from_slice(value));
         }
-        let at = offsets.start + 4 * self.row;
+        let at = offsets.start + 4 * row;
         let start = read_u32(&self.bytes, at)? as usize;
         let end = start + value.len();
         self.bytes[values.range()].get_mut(start..end)?.copy_from_slice(value);

@@ -121,3 +121,34 @@ fn the_pager_goes_ahead_of_claims_and_only_behind_commitments() {
     pager.turn();
     assert_eq!((pager.present, pager.behind), (window + 2, 2));
 }
+
+/// Rows written at once lie where rows written one by one do; too few or too many are refused.
+#[test]
+fn a_slot_filled_at_once_is_the_slot_filled_row_by_row() {
+    let spec = KeyPairSpec::EccNistP256;
+    let description = description(spec, 7, 7, 2);
+    let rows = || description.first_row..description.first_row + 7;
+    let keys: Vec<u8> = rows().flat_map(|row| public_key(spec, row, 1)).collect();
+    let blobs: Vec<u8> = rows().flat_map(|row| blob(spec, row, 1)).collect();
+    let texts: Vec<String> =
+        rows().flat_map(|row| [0, 1].map(|column| text(column, row))).collect();
+    let whole = |texts: &[String], keys: &[u8], blobs: &[u8]| {
+        let scratch = Scratch::new();
+        let part = open(&scratch.path(), &description);
+        let mut slot = part.claim().unwrap();
+        slot.push_all(texts.iter().map(String::as_str), keys, blobs)?;
+        slot.commit()?;
+        part.finish().unwrap();
+        Ok::<_, PushError>(std::fs::read(scratch.path()).unwrap())
+    };
+    let scratch = Scratch::new();
+    write_part(&scratch.path(), &description, 1);
+    assert_eq!(whole(&texts, &keys, &blobs).unwrap(), std::fs::read(scratch.path()).unwrap());
+    let columns = Err(PushError::ColumnCount);
+    assert_eq!(whole(&texts[..13], &keys, &blobs), columns);
+    assert_eq!(whole(&[&texts[..], &texts[..1]].concat(), &keys, &blobs), columns);
+    let bytes = keys.len() - 1;
+    assert_eq!(whole(&texts, &keys[1..], &blobs), Err(PushError::PublicKeyLength { bytes }));
+    let bytes = blobs.len() - 1;
+    assert_eq!(whole(&texts, &keys, &blobs[1..]), Err(PushError::BlobLength { bytes }));
+}

@@ -5,7 +5,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use keymill::crypto::arith::{
-    DIGIT_BITS, DIGIT_MASK, Eight, Kernel, LANES, Modulus, Portable, Scratch, Vectors,
+    DIGIT_BITS, DIGIT_MASK, Eight, Kernel, LANES, Limbs, Modulus, Scratch, Vectors,
 };
 use keymill::crypto::prime;
 use keymill::crypto::prime::sieve::Sieve;
@@ -103,7 +103,7 @@ fn candidates(criterion: &mut Criterion<ThreadTime>) {
     if let Some(token) = Ifma::detect() {
         run(criterion, "ifma", Vectors(token));
     }
-    run(criterion, "portable", Portable);
+    run(criterion, "portable", Limbs);
 }
 
 criterion_group! { name = benches; config = measurement::criterion(); targets = candidates }

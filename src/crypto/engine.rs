@@ -51,12 +51,12 @@ impl core::error::Error for GenerateError {}
 /// The engine for `spec` on `backend`, the portable one where the backend has none of its own.
 #[must_use]
 pub fn engine(spec: KeyPairSpec, backend: Backend) -> Box<dyn Engine> {
-    let Backend::Ifma(token) = backend else {
-        return Box::new(PortableEngine::new(spec));
-    };
     if spec.rsa_bits().is_some() {
         return Box::new(RsaEngine::new(spec, backend));
     }
+    let Backend::Ifma(token) = backend else {
+        return Box::new(PortableEngine::new(spec));
+    };
     match EcEngine::new(spec, token) {
         Some(engine) => Box::new(engine),
         None => Box::new(PortableEngine::new(spec)),

@@ -12,6 +12,7 @@ mod ifma;
 mod lanes;
 pub mod limbs;
 mod modulus;
+mod scalar;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ mod tests;
 pub use ifma::Zmm;
 pub use lanes::{Lanes, U64x8};
 pub use modulus::{Modulus, Scratch};
+pub use scalar::Limbs;
 
 use crate::sys::features::Ifma;
 
@@ -121,7 +123,7 @@ pub trait Kernel: Copy + Send {
         )
     }
 
-    /// `base^exponent mod n`, at most n, for `base < 2^(bits + 2)`.
+    /// `base^exponent mod n`, at most n, for `base < 2^bits`.
     #[inline(always)]
     fn power<const K: usize>(
         self,
@@ -136,7 +138,7 @@ pub trait Kernel: Copy + Send {
         )
     }
 
-    /// `base^65537 mod n`, at most n, for `base < 2^(bits + 2)`.
+    /// `base^65537 mod n`, at most n, for `base < 2^bits`.
     #[inline(always)]
     fn power_e<const K: usize>(
         self,
@@ -150,7 +152,7 @@ pub trait Kernel: Copy + Send {
         )
     }
 
-    /// `a * b = 1 mod n`, one bit per lane, for operands below `2^(bits + 2)`.
+    /// `a * b = 1 mod n`, one bit per lane, for operands below `2^bits`.
     #[inline(always)]
     fn inverse_holds<const K: usize>(
         self,

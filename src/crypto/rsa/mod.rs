@@ -15,7 +15,7 @@ mod tests;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::arith::{
-    DIGIT_MASK, Eight, Kernel, LANES, Modulus, Portable, Scratch, Vectors, limbs,
+    DIGIT_MASK, Eight, Kernel, LANES, Limbs, Modulus, Scratch, Vectors, limbs,
 };
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::{Engine, GenerateError};
@@ -49,7 +49,7 @@ impl RsaEngine {
     #[must_use]
     pub fn new(spec: KeyPairSpec, backend: Backend) -> Self {
         match backend {
-            Backend::Portable => Self::with_kernel(spec, backend, Portable),
+            Backend::Portable => Self::with_kernel(spec, backend, Limbs),
             Backend::Ifma(token) => Self::with_kernel(spec, backend, Vectors(token)),
         }
     }

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::crypto::portable::PortableEngine;
 use crate::crypto::tests::vectors::from_hex;
-use crate::crypto::{Engine, check};
+use crate::crypto::{Engine, check, engine};
 use crate::limits::CIPHERTEXT_BYTES_MAX;
 use crate::spec::KeyArn;
-use crate::sys::features::Ifma;
+use crate::sys::features::{Backend, Ifma};
 
 const ARN: &str = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -163,7 +163,7 @@ fn a_batch_of_every_spec_opens_row_by_row() {
     for spec in KeyPairSpec::ALL {
         let rows = if spec.rsa_bits().is_some() { 1 } else { 5 };
         let mut batch = KeyPairBatch::with_capacity(spec, rows);
-        PortableEngine::new(spec).generate(&mut drbg(), &mut batch, rows).unwrap();
+        engine(spec, Backend::Portable).generate(&mut drbg(), &mut batch, rows).unwrap();
         let bound = |row: usize| context(&[("row", &row.to_string())]);
         let wrapped = sealed(&key, &mut drbg(), batch, bound);
         for row in 0..rows {

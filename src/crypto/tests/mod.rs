@@ -6,14 +6,13 @@ pub(crate) mod vectors;
 use super::*;
 use crate::crypto::check::{CheckError, check_pair};
 use crate::crypto::drbg::Drbg;
-use crate::crypto::portable::PortableEngine;
 use crate::spec::KeyPairSpec;
-use crate::sys::features::BackendChoice;
+use crate::sys::features::{Backend, BackendChoice};
 
 fn pairs(spec: KeyPairSpec, rows: usize) -> KeyPairBatch {
     let mut batch = KeyPairBatch::with_capacity(spec, rows);
     let mut drbg = Drbg::from_seed([spec.code(); 32]);
-    PortableEngine::new(spec).generate(&mut drbg, &mut batch, rows).unwrap();
+    engine(spec, Backend::Portable).generate(&mut drbg, &mut batch, rows).unwrap();
     batch
 }
 

@@ -73,8 +73,9 @@ fn draw_kernel(svg: &mut Svg, top: f64, kernel: &[KernelCost]) -> f64 {
         svg.text((LEFT - 8.0, y + 17.0), 13, Anchor::End, name);
         let color = COLORS[if cost.operation == "square" { 2 } else { 1 }];
         svg.bar((LEFT, y + 3.0), (width, ROW - 6.0), color);
-        let label =
-            format!("{:.1} %, {:.1} ns a lane", 100.0 * cost.port_share(), cost.ns_per_lane);
+        let ns = cost.ns_per_lane;
+        let time = if ns < 1e3 { format!("{ns:.1} ns") } else { format!("{:.1} us", ns / 1e3) };
+        let label = format!("{:.1} %, {time} a lane", 100.0 * cost.port_share());
         svg.text((LEFT + BARS + 8.0, y + 17.0), 13, Anchor::Start, label);
         y += ROW;
     }

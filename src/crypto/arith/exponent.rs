@@ -7,7 +7,7 @@ use super::{DIGIT_BITS, DIGIT_MASK, Digit, Eight, LANES, Lanes, Modulus, Scratch
 
 /// Largest power of two dividing n - 1 that Miller-Rabin accepts, exclusive. A random prime
 /// exceeds it with probability 2^-51.
-pub(super) const TWOS_MAX: u64 = 52;
+const TWOS_MAX: u64 = 52;
 
 /// `2^(n-1) = 1 mod n`, one bit per lane.
 #[inline(always)]

@@ -4,13 +4,16 @@ use zeroize::Zeroize;
 
 use super::Number;
 use super::modulus::{LimbModulus, mask};
-use crate::crypto::arith::exponent::TWOS_MAX;
 
 /// Bits of the exponent that one halving takes.
 const HALVINGS: usize = 6;
 
 /// Bits of the exponent that one table entry takes.
 const WIDTH: usize = 5;
+
+/// Largest power of two dividing n - 1 that Miller-Rabin accepts, exclusive. A random prime
+/// exceeds it with probability 2^-51.
+const TWOS_MAX: u64 = 52;
 
 /// `2^(n-1) = 1 mod n`.
 pub(super) fn fermat<const L: usize>(modulus: &mut LimbModulus<L>) -> bool {

@@ -97,6 +97,11 @@ impl Lanes for Counted {
         self.0.at_most(other.0)
     }
 
+    fn above(self, other: Self, lanes: u8) -> u8 {
+        note(|operations| operations.others += 1);
+        self.0.above(other.0, lanes)
+    }
+
     fn blend(self, mask: u8, other: Self) -> Self {
         note(|operations| operations.others += 1);
         Self(self.0.blend(mask, other.0))

@@ -2,6 +2,10 @@
 //!
 //! Each keeps its columns in registers and walks one operand from memory, so that a load feeds
 //! two multiply-adds. Rows are unrolled by a macro because a column must be a fixed register.
+//! In a tile, each row looks at that operand through `black_box`: its digits are to be read again,
+//! because a compiler that keeps them has no registers left for the columns.
+
+use core::hint::black_box;
 
 use super::{Digit, Lanes};
 
@@ -46,18 +50,26 @@ pub fn triangle<V: Lanes, const H: usize>(t: &mut [Digit], a: &[Digit; H]) {
     });
 }
 
-/// `t += a * b`, `2 H` columns not carried.
+/// `t += a * b`, or `t = a * b` if `FRESH`, `2 H` columns not carried.
 #[inline(always)]
-pub fn tile<V: Lanes, const H: usize>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
+pub fn tile<V: Lanes, const H: usize, const FRESH: bool>(
+    t: &mut [Digit],
+    a: &[Digit; H],
+    b: &[Digit; H],
+) {
     let t = &mut t[..2 * H];
     let mut column = [V::splat(0); COLUMNS];
-    for j in 0..H {
-        column[j] = V::load(&t[j]);
+    if !FRESH {
+        for j in 0..H {
+            column[j] = V::load(&t[j]);
+        }
     }
     rows!(I, {
         if I < H {
-            let x = V::load(&a[I]);
-            column[I + H] = V::load(&t[I + H]);
+            let (x, b) = (V::load(&a[I]), black_box(b));
+            if !FRESH {
+                column[I + H] = V::load(&t[I + H]);
+            }
             for j in 0..H {
                 let y = V::load(&b[j]);
                 column[I + j] = column[I + j].madd_lo(x, y);

@@ -8,9 +8,9 @@
 
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epu64_mask, _mm512_cmple_epu64_mask,
-    _mm512_loadu_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64,
-    _mm512_mullo_epi64, _mm512_or_si512, _mm512_set1_epi64, _mm512_sllv_epi64, _mm512_srlv_epi64,
-    _mm512_storeu_si512, _mm512_sub_epi64, _mm512_xor_si512,
+    _mm512_loadu_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_cmpgt_epu64_mask,
+    _mm512_mask_mov_epi64, _mm512_mullo_epi64, _mm512_or_si512, _mm512_set1_epi64,
+    _mm512_sllv_epi64, _mm512_srlv_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_xor_si512,
 };
 
 use super::{Digit, Lanes, blocks};
@@ -40,8 +40,8 @@ fn triangle<const H: usize>(t: &mut [Digit], a: &[Digit; H]) {
 
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx512ifma")]
-fn tile<const H: usize>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
-    blocks::tile::<Zmm, H>(t, a, b);
+fn tile<const H: usize, const FRESH: bool>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
+    blocks::tile::<Zmm, H, FRESH>(t, a, b);
 }
 
 #[inline(never)]
@@ -134,6 +134,11 @@ impl Lanes for Zmm {
         unsafe { _mm512_cmple_epu64_mask(self.0, other.0) }
     }
     #[inline(always)]
+    fn above(self, other: Self, lanes: u8) -> u8 {
+        // SAFETY: as above.
+        unsafe { _mm512_mask_cmpgt_epu64_mask(lanes, self.0, other.0) }
+    }
+    #[inline(always)]
     fn blend(self, mask: u8, other: Self) -> Self {
         // SAFETY: as above.
         unsafe { Self(_mm512_mask_mov_epi64(self.0, mask, other.0)) }
@@ -145,9 +150,9 @@ impl Lanes for Zmm {
         unsafe { triangle(t, a) }
     }
     #[inline(always)]
-    fn tile<const H: usize>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
+    fn tile<const H: usize, const FRESH: bool>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
         // SAFETY: as above.
-        unsafe { tile(t, a, b) }
+        unsafe { tile::<H, FRESH>(t, a, b) }
     }
     #[inline(always)]
     fn reduce<const H: usize>(t: &mut [Digit], m: &mut [Digit; H], n: &[Digit; H], k0: &Digit) {

@@ -34,6 +34,8 @@ pub trait Lanes: Copy {
     fn equal(self, other: Self) -> u8;
     /// One bit per lane: whether `self <= other`.
     fn at_most(self, other: Self) -> u8;
+    /// `lanes`, but for those in which `self <= other`.
+    fn above(self, other: Self, lanes: u8) -> u8;
     /// `other` in the lanes of `mask`, `self` elsewhere.
     fn blend(self, mask: u8, other: Self) -> Self;
 
@@ -44,8 +46,8 @@ pub trait Lanes: Copy {
     }
     /// `blocks::tile`, out of line.
     #[inline(never)]
-    fn tile<const H: usize>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
-        blocks::tile::<Self, H>(t, a, b);
+    fn tile<const H: usize, const FRESH: bool>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
+        blocks::tile::<Self, H, FRESH>(t, a, b);
     }
     /// `blocks::reduce`, out of line.
     #[inline(never)]
@@ -136,6 +138,10 @@ impl Lanes for U64x8 {
     #[inline(always)]
     fn at_most(self, other: Self) -> u8 {
         self.mask(other, |a, b| a <= b)
+    }
+    #[inline(always)]
+    fn above(self, other: Self, lanes: u8) -> u8 {
+        lanes & !self.at_most(other)
     }
     #[inline(always)]
     fn blend(self, mask: u8, other: Self) -> Self {

@@ -1,9 +1,10 @@
 #![doc = include_str!("ifma.md")]
 #![expect(
     clippy::inline_always,
+    clippy::needless_range_loop,
     clippy::return_self_not_must_use,
     unreachable_pub,
-    reason = "arithmetic must be inlined into the function that has the vector features on, and its results are all used"
+    reason = "arithmetic is inlined into code for the vector features; its results are all used"
 )]
 
 mod blocks;

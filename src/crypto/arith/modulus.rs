@@ -1,6 +1,8 @@
 //! `Modulus`: almost Montgomery multiplication and squaring modulo eight odd numbers.
 
-use super::{DIGIT_BITS, DIGIT_MASK, Digit, Eight, LANES, Lanes, modulus_bits};
+use zeroize::Zeroize;
+
+use super::{DIGIT_BITS, DIGIT_MASK, Digit, Eight, Lanes, modulus_bits};
 
 /// Columns of one product and digits of one quotient; reused by every operation, never read
 /// before it is written.
@@ -34,6 +36,13 @@ pub struct Modulus<const K: usize> {
     k0: Digit,
 }
 
+impl<const K: usize> Drop for Modulus<K> {
+    fn drop(&mut self) {
+        self.n.zeroize();
+        self.k0.zeroize();
+    }
+}
+
 impl<const K: usize> Modulus<K> {
     /// Prepares eight odd numbers. Four Newton steps double 5 correct bits of the inverse to 80.
     #[must_use]
@@ -47,34 +56,81 @@ impl<const K: usize> Modulus<K> {
         Self { n: *n, k0 }
     }
 
-    /// `a = a^2 * 2^shift / R mod n`, below `2^(bits + 2)`.
+    /// `a = a^2 * 2^shift / R mod n` for a shift of at most 3, below `2^(bits + 4)`.
     #[inline(always)]
     pub fn square<V: Lanes>(&self, a: &mut Eight<K>, shift: V, scratch: &mut Scratch) {
+        Self::square_columns::<V>(a, scratch);
+        self.finish::<V, true, true>(a, shift, scratch);
+    }
+
+    /// As [`square`](Self::square), leaving digits loose.
+    #[inline(always)]
+    pub(super) fn square_loose<V: Lanes>(&self, a: &mut Eight<K>, scratch: &mut Scratch) {
+        Self::square_columns::<V>(a, scratch);
+        self.finish::<V, false, false>(a, V::splat(0), scratch);
+    }
+
+    /// As [`square`](Self::square), leaving digits loose.
+    #[inline(always)]
+    pub(super) fn square_shift_loose<V: Lanes>(
+        &self,
+        a: &mut Eight<K>,
+        shift: V,
+        scratch: &mut Scratch,
+    ) {
+        Self::square_columns::<V>(a, scratch);
+        self.finish::<V, true, false>(a, shift, scratch);
+    }
+
+    #[inline(always)]
+    fn square_columns<V: Lanes>(a: &Eight<K>, scratch: &mut Scratch) {
         let t = &mut scratch.product;
         match K {
             20 => V::triangle::<20>(t, half(&a.0, 0)),
             30 => square_halves::<V, 15>(t, &mut scratch.cross, &a.0),
             _ => square_halves::<V, 20>(t, &mut scratch.cross, &a.0),
         }
-        self.finish(a, shift, scratch);
     }
 
     /// `a = a * b / R mod n`, below `2^(bits + 1)`.
     #[inline(always)]
     pub fn multiply<V: Lanes>(&self, a: &mut Eight<K>, b: &Eight<K>, scratch: &mut Scratch) {
+        Self::multiply_columns::<V>(a, b, scratch);
+        self.finish::<V, false, true>(a, V::splat(0), scratch);
+    }
+
+    /// As [`multiply`](Self::multiply), leaving digits loose.
+    #[inline(always)]
+    pub(super) fn multiply_loose<V: Lanes>(
+        &self,
+        a: &mut Eight<K>,
+        b: &Eight<K>,
+        scratch: &mut Scratch,
+    ) {
+        Self::multiply_columns::<V>(a, b, scratch);
+        self.finish::<V, false, false>(a, V::splat(0), scratch);
+    }
+
+    #[inline(always)]
+    fn multiply_columns<V: Lanes>(a: &Eight<K>, b: &Eight<K>, scratch: &mut Scratch) {
         let t = &mut scratch.product;
-        t[..2 * K].fill([0; LANES]);
         match K {
-            20 => V::tile::<20>(t, half(&a.0, 0), half(&b.0, 0)),
+            20 => V::tile::<20, true>(t, half(&a.0, 0), half(&b.0, 0)),
             30 => multiply_halves::<V, 15>(t, &a.0, &b.0),
             _ => multiply_halves::<V, 20>(t, &a.0, &b.0),
         }
-        self.finish(a, V::splat(0), scratch);
     }
 
     /// Montgomery reduction of the product, then one pass of carries.
+    ///
+    /// Without `MASK` the carries stay above the digits, where no multiply-add sees them: *loose*.
     #[inline(always)]
-    fn finish<V: Lanes>(&self, out: &mut Eight<K>, shift: V, scratch: &mut Scratch) {
+    fn finish<V: Lanes, const SHIFT: bool, const MASK: bool>(
+        &self,
+        out: &mut Eight<K>,
+        shift: V,
+        scratch: &mut Scratch,
+    ) {
         let (t, m) = (&mut scratch.product, &mut scratch.quotient);
         match K {
             20 => V::reduce::<20>(t, half_mut(m, 0), half(&self.n.0, 0), &self.k0),
@@ -82,11 +138,13 @@ impl<const K: usize> Modulus<K> {
             _ => reduce_halves::<V, 20>(t, m, &self.n.0, &self.k0),
         }
         let (mask, digit_bits) = (V::splat(DIGIT_MASK), V::splat(DIGIT_BITS as u64));
+        let columns: &[Digit; K] = half(&scratch.product, 1);
         let mut carry = V::splat(0);
-        for (column, digit) in scratch.product[K..2 * K].iter().zip(&mut out.0) {
-            let value = V::load(column).shl(shift).add(carry);
+        for i in 0..K {
+            let column = V::load(&columns[i]);
+            let value = if SHIFT { column.shl(shift) } else { column }.add(carry);
             carry = value.shr(digit_bits);
-            value.and(mask).store(digit);
+            if MASK { value.and(mask) } else { value }.store(&mut out.0[i]);
         }
     }
 
@@ -96,13 +154,13 @@ impl<const K: usize> Modulus<K> {
         let spare = (DIGIT_BITS * K - modulus_bits(K)) as u64;
         let mut one = Eight::ZERO;
         let (mask, mut carry, mut low) = (V::splat(DIGIT_MASK), V::splat(1), V::splat(0));
-        for (digit, n) in one.0.iter_mut().zip(&self.n.0) {
-            let n = V::load(n);
+        for i in 0..K {
+            let n = V::load(&self.n.0[i]);
             let shifted = n.shl(V::splat(spare)).or(low).and(mask);
             low = n.shr(V::splat(DIGIT_BITS as u64 - spare));
             let value = mask.xor(shifted).add(carry);
             carry = value.shr(V::splat(DIGIT_BITS as u64));
-            value.and(mask).store(digit);
+            value.and(mask).store(&mut one.0[i]);
         }
         self.square(&mut one, V::splat(0), scratch);
         one
@@ -141,22 +199,22 @@ fn half_mut<const H: usize>(digits: &mut [Digit], index: usize) -> &mut [Digit; 
 #[inline(always)]
 fn square_halves<V: Lanes, const H: usize>(t: &mut [Digit], cross: &mut [Digit], a: &[Digit]) {
     let cross = &mut cross[..2 * H];
-    cross.fill([0; LANES]);
     V::triangle::<H>(t, half(a, 0));
     V::triangle::<H>(&mut t[2 * H..], half(a, 1));
-    V::tile::<H>(cross, half(a, 0), half(a, 1));
-    for (column, cross) in t[H..3 * H].iter_mut().zip(cross) {
-        let cross = V::load(cross);
-        V::load(column).add(cross).add(cross).store(column);
+    V::tile::<H, true>(cross, half(a, 0), half(a, 1));
+    let t = &mut t[H..3 * H];
+    for i in 0..2 * H {
+        let cross = V::load(&cross[i]);
+        V::load(&t[i]).add(cross).add(cross).store(&mut t[i]);
     }
 }
 
 #[inline(always)]
 fn multiply_halves<V: Lanes, const H: usize>(t: &mut [Digit], a: &[Digit], b: &[Digit]) {
-    V::tile::<H>(t, half(a, 0), half(b, 0));
-    V::tile::<H>(&mut t[2 * H..], half(a, 1), half(b, 1));
-    V::tile::<H>(&mut t[H..], half(a, 0), half(b, 1));
-    V::tile::<H>(&mut t[H..], half(a, 1), half(b, 0));
+    V::tile::<H, true>(t, half(a, 0), half(b, 0));
+    V::tile::<H, true>(&mut t[2 * H..], half(a, 1), half(b, 1));
+    V::tile::<H, false>(&mut t[H..], half(a, 0), half(b, 1));
+    V::tile::<H, false>(&mut t[H..], half(a, 1), half(b, 0));
 }
 
 #[inline(always)]
@@ -169,6 +227,6 @@ fn reduce_halves<V: Lanes, const H: usize>(
     for step in 0..2 {
         let t = &mut t[step * H..];
         V::reduce::<H>(t, half_mut(m, 0), half(n, 0), k0);
-        V::tile::<H>(&mut t[H..], half(m, 0), half(n, 1));
+        V::tile::<H, false>(&mut t[H..], half(m, 0), half(n, 1));
     }
 }

@@ -71,10 +71,13 @@ impl<N: Kernel> Judge<N> {
 
     fn sift(&mut self, eight: &Eight<DIGITS>) -> u8 {
         let Self { kernel, sieve, .. } = self;
-        kernel.run(
+        // The sieve takes sixteen; its second register repeats the first.
+        let sixteen = [*eight; 2];
+        let [alive, _] = kernel.run(
             #[inline(always)]
-            || sieve.survivors::<N::V>(eight),
-        )
+            || sieve.survivors::<N::V>(&sixteen),
+        );
+        alive
     }
 
     fn fermat(&mut self, eight: &Eight<DIGITS>) -> u8 {

@@ -131,7 +131,7 @@ fn candidates(account: &Account, sifting: &Sifting, keys: usize) -> Candidates {
     Candidates {
         coprime_to: sifting.coprime_to,
         divided_to: sifting.divided_to,
-        survivors: sifting.survivors / LANES as f64,
+        survivors: sifting.survivors / (2 * LANES) as f64,
         survivors_theory: from / to,
         tests: account.calls(Work::Fermat) * lanes / primes,
         tests_theory: MERTENS * sifting.bits as f64 * std::f64::consts::LN_2 / to,
@@ -159,7 +159,7 @@ impl Sifting {
         let divided_to = prime::division_bound(K);
         let sieve = Sieve::<K>::new(source.largest(), divided_to);
         let mut drbg = Drbg::from_system().expect("the system gives entropy");
-        let mut batch = Eight::ZERO;
+        let mut batch = [Eight::ZERO; 2];
         let (mut drawing, mut survivors) = (Duration::ZERO, 0);
         for _ in 0..DRAWS {
             let (time, inside) = timed(|| {
@@ -173,7 +173,9 @@ impl Sifting {
                 #[inline(always)]
                 || sieve.survivors::<N::V>(&batch),
             );
-            survivors += (inside & alive).count_ones();
+            for (inside, alive) in inside.into_iter().zip(alive) {
+                survivors += (inside & alive).count_ones();
+            }
         }
         Self {
             bits: modulus_bits(K),

@@ -3,6 +3,9 @@
 //! Time depends on the lengths only, except where the name ends in `_vartime`.
 #![expect(clippy::cast_possible_truncation, reason = "limbs of wider sums and products")]
 
+use crypto_bigint::Uint;
+use zeroize::Zeroize;
+
 use super::{DIGIT_BITS, DIGIT_MASK};
 
 /// The `K` digits of a number.
@@ -38,6 +41,15 @@ pub fn add_product(a: &mut [u64], b: &[u64], factor: u64) -> u64 {
     carry
 }
 
+/// `a = a * factor + addend`, of as many limbs as `a` has.
+pub fn scale(a: &mut [u64], factor: u64, addend: u64) {
+    let mut carry = addend;
+    for limb in a {
+        let wide = u128::from(*limb) * u128::from(factor) + u128::from(carry);
+        (*limb, carry) = (wide as u64, (wide >> 64) as u64);
+    }
+}
+
 /// `a -= b`; returns the borrow.
 pub fn subtract(a: &mut [u64], b: &[u64]) -> u64 {
     let mut borrow = 0;
@@ -58,57 +70,21 @@ pub fn multiply(out: &mut [u64], a: &[u64], b: &[u64]) {
     }
 }
 
-/// Swaps the numbers if `mask` is all ones, and leaves them if it is zero.
-fn swap(a: &mut [u64], b: &mut [u64], mask: u64) {
-    for (a, b) in a.iter_mut().zip(b) {
-        let difference = (*a ^ *b) & mask;
-        *a ^= difference;
-        *b ^= difference;
+/// `a = gcd(a, b)` of 1024, 1536 or 2048 bits, in constant time by the claim of `crypto-bigint`.
+pub fn gcd(a: &mut [u64], b: &[u64]) {
+    fn sized<const LIMBS: usize>(a: &mut [u64], b: &[u64]) {
+        let [mut x, mut y] = [&*a, b].map(|limbs| {
+            Uint::<LIMBS>::from_words(limbs.try_into().expect("numbers of the same length"))
+        });
+        let mut divisor = x.gcd(&y);
+        a.copy_from_slice(divisor.as_words());
+        [&mut x, &mut y, &mut divisor].into_iter().for_each(Zeroize::zeroize);
     }
-}
-
-/// Halves `a` if `mask` is all ones.
-fn halve(a: &mut [u64], mask: u64) {
-    let mut above = 0;
-    for limb in a.iter_mut().rev() {
-        let half = *limb >> 1 | above << 63;
-        above = *limb;
-        *limb ^= (half ^ *limb) & mask;
+    match a.len() {
+        16 => sized::<16>(a, b),
+        24 => sized::<24>(a, b),
+        _ => sized::<32>(a, b),
     }
-}
-
-/// Greatest common divisor of `a` and an even `b` that are both even, neither zero, as
-/// (odd part, exponent of two). Both operands are used up.
-pub fn gcd(a: &mut [u64], b: &mut [u64]) -> u64 {
-    let mut twos = 0;
-    // Take out common twos, then the rest of a's, one possible bit a step.
-    for _ in 0..64 {
-        let even = (a[0] | b[0]) & 1 ^ 1;
-        halve(a, even.wrapping_neg());
-        halve(b, even.wrapping_neg());
-        twos += even;
-    }
-    let bits = a.len() * 64;
-    for _ in 0..64 {
-        halve(a, (a[0] & 1 ^ 1).wrapping_neg());
-        // Should only b be odd, the loop below needs a odd.
-    }
-    // a is odd; each step removes one bit of b or of a.
-    let mut difference = [0; 64];
-    let difference = &mut difference[..a.len()];
-    for _ in 0..2 * bits {
-        let odd = (b[0] & 1).wrapping_neg();
-        difference.copy_from_slice(b);
-        let less = subtract(difference, a).wrapping_neg() & odd;
-        swap(a, b, less);
-        difference.copy_from_slice(b);
-        subtract(difference, a);
-        for (b, d) in b.iter_mut().zip(&*difference) {
-            *b ^= (*b ^ *d) & odd;
-        }
-        halve(b, u64::MAX);
-    }
-    twos
 }
 
 /// `a = a / 2^count`, count below 64.

@@ -1,4 +1,4 @@
-//! `Source`: eight candidates at a time, uniform over the numbers of the range coprime to a
+//! `Source`: sixteen candidates at a time, uniform over the numbers of the range coprime to a
 //! primorial.
 //!
 //! With `Pi = p_1 .. p_y`, every unit modulo `Pi` is `sum r_i (Pi / p_i)` for exactly one choice
@@ -8,22 +8,57 @@
 
 use zeroize::Zeroize;
 
-use crate::crypto::arith::{DIGIT_BITS, DIGIT_MASK, Eight, LANES, Lanes, limbs, modulus_bits};
+use super::sieve::Sixteen;
+use crate::crypto::arith::{
+    DIGIT_BITS, DIGIT_MASK, Digit, Eight, LANES, Lanes, limbs, modulus_bits,
+};
 use crate::crypto::drbg::Drbg;
 
 /// Bits that the primorial leaves for `k`.
 const K_BITS: usize = 68;
 
+/// Digits whose columns of sixteen numbers stay in registers; divides 20, 30 and 40.
+const BLOCK: usize = 5;
+
 /// Draws candidates of `K` digits.
 #[derive(Debug)]
 pub struct Source<const K: usize> {
-    /// The primes of the primorial and `Pi / p_i`.
-    terms: Vec<(u64, [u64; K])>,
-    primorial: [u64; K],
+    spans: Vec<Span>,
+    /// `Pi / p_i`, then `Pi` and `2^52 Pi` for the two digits of `k`.
+    rows: Vec<[u64; K]>,
     lowest: [u64; K],
     k_first: u128,
     k_count: u128,
-    random: Vec<[u32; LANES]>,
+    /// Sixteen random words for each prime.
+    words: Vec<[u8; 32]>,
+    /// What each row is multiplied by, for sixteen numbers.
+    factors: Vec<[Digit; 2]>,
+    columns: Box<Columns<K>>,
+}
+
+/// The sums of low halves and of high halves.
+type Columns<const K: usize> = [[[Digit; 2]; 2]; K];
+
+/// The numbers `1..=width`, to be drawn from 16 random bits.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    prime: u64,
+    width: u64,
+    /// Low halves below this are the uneven rest.
+    refused: u64,
+}
+
+impl Span {
+    const fn new(prime: u64) -> Self {
+        Self { prime, width: prime - 1, refused: (1 << 16) % (prime - 1) }
+    }
+
+    /// The number a random word stands for, and whether the word falls into the uneven rest.
+    #[inline(always)]
+    fn draw(self, word: [u8; 2]) -> (u64, bool) {
+        let wide = u64::from(u16::from_le_bytes(word)) * self.width;
+        ((wide >> 16) + 1, wide & 0xffff < self.refused)
+    }
 }
 
 impl<const K: usize> Source<K> {
@@ -32,108 +67,112 @@ impl<const K: usize> Source<K> {
     #[expect(clippy::new_without_default, reason = "it computes for milliseconds")]
     pub fn new() -> Self {
         let bits = modulus_bits(K);
-        let mut primorial = vec![0; bits / 64];
-        primorial[0] = 1;
-        let mut small = Vec::new();
-        for p in super::primes_up_to(2048) {
-            let mut next = vec![0; bits / 64];
-            if limbs::add_product(&mut next, &primorial, p) != 0
-                || bit_length(&next) > bits - K_BITS
-            {
-                break;
-            }
-            primorial = next;
-            small.push(p);
-        }
-        let terms = small.iter().map(|&p| (p, limbs::digits(&divide_vartime(&primorial, p))));
+        let (spans, primorial) = primorial_vartime(bits);
+        let mut rows: Vec<[u64; K]> = spans
+            .iter()
+            .map(|span| limbs::digits(&divide_vartime(&primorial, span.prime)))
+            .collect();
+        let product: [u64; K] = limbs::digits(&primorial);
+        let raised = core::array::from_fn(|i| if i > 0 { product[i - 1] } else { 0 });
+        rows.extend([product, raised]);
         let mut lowest = limbs::sqrt_half_vartime(bits);
         lowest[0] += 1;
-        let count = small.len() as u128;
-        let k_first = quotient_vartime(&lowest, &primorial) - count;
+        let k_first = quotient_vartime(&lowest, &primorial) - spans.len() as u128;
         let k_last = quotient_vartime(&vec![u64::MAX; bits / 64], &primorial);
         Self {
-            terms: terms.collect(),
-            primorial: limbs::digits(&primorial),
             lowest: limbs::digits(&lowest),
             k_first,
             k_count: k_last - k_first + 1,
-            random: vec![[0; LANES]; small.len()],
+            words: vec![[0; 32]; spans.len()],
+            factors: vec![[[0; LANES]; 2]; rows.len()],
+            columns: Box::new([[[[0; LANES]; 2]; 2]; K]),
+            spans,
+            rows,
         }
     }
 
     /// The largest prime of the primorial.
     #[must_use]
     pub fn largest(&self) -> u64 {
-        self.terms.last().map_or(1, |term| term.0)
+        self.spans.last().map_or(1, |span| span.prime)
     }
 
-    /// Draws eight candidates; returns the lanes that are in the range.
+    /// Draws sixteen candidates; returns the lanes that are in the range.
     #[inline(always)]
-    pub fn draw<V: Lanes>(&mut self, drbg: &mut Drbg, out: &mut Eight<K>) -> u8 {
-        self.fill(drbg);
-        let (mut low, mut high) = ([V::splat(0); K], [V::splat(0); K]);
-        for ((_, cofactor), random) in self.terms.iter().zip(&self.random) {
-            let r = V::load(&random.map(u64::from));
-            for i in 0..K {
-                let digit = V::splat(cofactor[i]);
-                low[i] = low[i].madd_lo(r, digit);
-                high[i] = high[i].madd_hi(r, digit);
-            }
+    pub fn draw<V: Lanes>(&mut self, drbg: &mut Drbg, out: &mut Sixteen<K>) -> [u8; 2] {
+        self.draw_factors(drbg);
+        for block in (0..K).step_by(BLOCK) {
+            self.sum::<V>(block);
         }
-        let ks: [u128; LANES] = core::array::from_fn(|_| self.draw_k(drbg));
-        let k_low = V::load(&ks.map(|k| truncate(k) & DIGIT_MASK));
-        let k_high = V::load(&ks.map(|k| truncate(k >> DIGIT_BITS)));
-        for i in 0..K {
-            let digit = V::splat(self.primorial[i]);
-            low[i] = low[i].madd_lo(k_low, digit);
-            high[i] = high[i].madd_hi(k_low, digit);
-            if i + 1 < K {
-                low[i + 1] = low[i + 1].madd_lo(k_high, digit);
-                high[i + 1] = high[i + 1].madd_hi(k_high, digit);
-            }
-        }
-        self.carry(&low, &high, out)
+        let [first, second] = out;
+        [self.carry::<V>(0, first), self.carry::<V>(1, second)]
     }
 
-    /// Carries the columns; returns the lanes in `[lowest, 2^bits)`.
+    /// `sum factor row`, in the columns from `block` on.
     #[inline(always)]
-    fn carry<V: Lanes>(&self, low: &[V; K], high: &[V; K], out: &mut Eight<K>) -> u8 {
+    fn sum<V: Lanes>(&mut self, block: usize) {
+        let mut columns = [[[V::splat(0); 2]; 2]; BLOCK];
+        for (row, factors) in self.rows.iter().zip(&self.factors) {
+            let factors = [V::load(&factors[0]), V::load(&factors[1])];
+            for ([low, high], &digit) in columns.iter_mut().zip(&row[block..][..BLOCK]) {
+                let digit = V::splat(digit);
+                for lanes in 0..2 {
+                    low[lanes] = low[lanes].madd_lo(factors[lanes], digit);
+                    high[lanes] = high[lanes].madd_hi(factors[lanes], digit);
+                }
+            }
+        }
+        let sums = columns.as_flattened().as_flattened();
+        let out = self.columns[block..][..BLOCK].as_flattened_mut().as_flattened_mut();
+        for (sum, out) in sums.iter().zip(out) {
+            sum.store(out);
+        }
+    }
+
+    /// Carries the columns of one register; returns the lanes in `[lowest, 2^bits)`.
+    #[inline(always)]
+    fn carry<V: Lanes>(&self, lanes: usize, out: &mut Eight<K>) -> u8 {
         let (mask, width) = (V::splat(DIGIT_MASK), V::splat(DIGIT_BITS as u64));
         let (bias, one) = (V::splat(1 << DIGIT_BITS), V::splat(1));
         let (mut carry, mut no_borrow, mut top) = (V::splat(0), one, V::splat(0));
-        for i in 0..K {
-            let below = if i > 0 { high[i - 1] } else { V::splat(0) };
-            let value = low[i].add(below).add(carry);
-            carry = value.shr(width);
-            top = value;
-            let digit = value.and(mask);
-            digit.store(&mut out.0[i]);
-            let difference = digit.add(bias).sub(V::splat(self.lowest[i])).add(no_borrow).sub(one);
+        for (i, digit) in out.0.iter_mut().enumerate() {
+            let low = V::load(&self.columns[i][0][lanes]);
+            let value = if i > 0 { low.add(V::load(&self.columns[i - 1][1][lanes])) } else { low };
+            top = value.add(carry);
+            carry = top.shr(width);
+            top.and(mask).store(digit);
+            let lowest = V::splat(self.lowest[i]);
+            let difference = top.and(mask).add(bias).sub(lowest).add(no_borrow).sub(one);
             no_borrow = difference.shr(width);
         }
         let top_bits = modulus_bits(K) - DIGIT_BITS * (K - 1);
         no_borrow.equal(one) & top.at_most(V::splat((1 << top_bits) - 1))
     }
 
-    /// Fills `random` with `r_i`, uniform in `[1, p_i - 1]`: the high half of a 32-bit random
-    /// number times `p_i - 1`, drawn again where the low half falls into the uneven rest
-    /// (Lemire, "Fast random integer generation in an interval", 2019).
-    fn fill(&mut self, drbg: &mut Drbg) {
-        let mut bytes = [0; 4 * LANES];
-        for (random, &(p, _)) in self.random.iter_mut().zip(&self.terms) {
-            drbg.fill(&mut bytes);
-            let span = u32::try_from(p - 1).expect("a small prime");
-            for (r, word) in random.iter_mut().zip(bytes.chunks_exact(4)) {
-                let mut wide = scale(word, span);
-                while (wide & 0xffff_ffff) < (1 << 32) % u64::from(span) {
-                    let mut again = [0; 4];
-                    drbg.fill(&mut again);
-                    wide = scale(&again, span);
-                }
-                *r = (wide >> 32) as u32 + 1;
+    /// Draws `r_i`, uniform in `[1, p_i - 1]`: the high half of a 16-bit random word times
+    /// `p_i - 1`, drawn again where the low half falls into the uneven rest (Lemire, "Fast random
+    /// integer generation in an interval", 2019). Then `k`.
+    #[inline(always)]
+    fn draw_factors(&mut self, drbg: &mut Drbg) {
+        drbg.fill(self.words.as_flattened_mut());
+        for ((factors, words), &span) in self.factors.iter_mut().zip(&self.words).zip(&self.spans) {
+            let (words, _) = words.as_chunks::<2>();
+            let mut uneven = false;
+            for (factor, &word) in factors.as_flattened_mut().iter_mut().zip(words) {
+                let (r, refused) = span.draw(word);
+                *factor = r;
+                uneven |= refused;
+            }
+            if uneven {
+                draw_again(drbg, span, words, factors.as_flattened_mut());
             }
         }
-        bytes.zeroize();
+        let count = self.spans.len();
+        for lane in 0..2 * LANES {
+            let k = self.draw_k(drbg);
+            self.factors[count].as_flattened_mut()[lane] = truncate(k) & DIGIT_MASK;
+            self.factors[count + 1].as_flattened_mut()[lane] = truncate(k >> DIGIT_BITS);
+        }
     }
 
     fn draw_k(&self, drbg: &mut Drbg) -> u128 {
@@ -147,17 +186,49 @@ impl<const K: usize> Source<K> {
             }
         }
     }
+
+    /// Overwrites what the last candidates were made of.
+    pub fn forget(&mut self) {
+        self.words.as_flattened_mut().zeroize();
+        self.factors.as_flattened_mut().as_flattened_mut().zeroize();
+        self.columns.as_flattened_mut().as_flattened_mut().as_flattened_mut().zeroize();
+    }
 }
 
 impl<const K: usize> Drop for Source<K> {
     fn drop(&mut self) {
-        self.random.as_flattened_mut().zeroize();
+        self.forget();
     }
 }
 
-fn scale(word: &[u8], span: u32) -> u64 {
-    let word = u32::from_le_bytes(word.try_into().expect("four bytes"));
-    u64::from(word) * u64::from(span)
+/// Replaces what refused words gave. Which were refused tells nothing of those that replace them.
+#[cold]
+fn draw_again(drbg: &mut Drbg, span: Span, words: &[[u8; 2]], factors: &mut [u64]) {
+    for (factor, &word) in factors.iter_mut().zip(words) {
+        let (mut r, mut refused) = span.draw(word);
+        while refused {
+            let mut word = [0; 2];
+            drbg.fill(&mut word);
+            (r, refused) = span.draw(word);
+        }
+        *factor = r;
+    }
+}
+
+/// The odd primes, and two, whose product leaves [`K_BITS`], and the product.
+fn primorial_vartime(bits: usize) -> (Vec<Span>, Vec<u64>) {
+    let mut spans = Vec::new();
+    let mut product = vec![0; bits / 64];
+    product[0] = 1;
+    for p in super::primes_up_to(2048) {
+        let mut next = vec![0; bits / 64];
+        if limbs::add_product(&mut next, &product, p) != 0 || bit_length(&next) > bits - K_BITS {
+            break;
+        }
+        product = next;
+        spans.push(Span::new(p));
+    }
+    (spans, product)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the caller masks or shifts to 64 bits")]

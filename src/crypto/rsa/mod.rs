@@ -15,15 +15,15 @@ mod tests;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::arith::{
-    DIGIT_MASK, Eight, Kernel, LANES, Limbs, Modulus, Scratch, Vectors, limbs,
+    DIGIT_MASK, Eight, Kernel, LANES, Limbs, Modulus, Scratch, Vectors, limbs, modulus_bits,
 };
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::{Engine, GenerateError};
 use crate::crypto::key_pair::KeyPairBatch;
-use crate::crypto::prime::Search;
+use crate::crypto::prime::search::{Search, WANTED_MAX};
 use crate::spec::KeyPairSpec;
 use crate::sys::features::Backend;
-use parts::Parts;
+use parts::{Parts, Workspace};
 
 pub use steps::prime_pair_bytes;
 
@@ -90,14 +90,10 @@ impl Engine for RsaEngine {
         assert_eq!(batch.spec(), self.spec, "the batch is of another spec");
         // The caller may have reseeded; what an older state drew must not come into new keys.
         self.mill.forget();
-        let mut left = rows;
-        while left > 0 {
-            // A power of two, so that the keys fill the lanes evenly: one key has all eight.
-            let keys = 1 << left.min(LANES).ilog2();
-            if !self.mill.keys(drbg, batch, keys) {
+        for first in (0..rows).step_by(LANES) {
+            if !self.mill.keys(drbg, batch, LANES.min(rows - first)) {
                 return Err(GenerateError { spec: self.spec });
             }
-            left -= keys;
         }
         Ok(())
     }
@@ -105,7 +101,7 @@ impl Engine for RsaEngine {
 
 /// An engine for one kernel and size.
 trait Mill: Send {
-    /// Adds 1, 2, 4 or 8 keys to `batch`; false if one failed its check.
+    /// Adds up to eight keys to `batch`; false if one failed its check.
     fn keys(&mut self, drbg: &mut Drbg, batch: &mut KeyPairBatch, keys: usize) -> bool;
 
     /// One step of a search for pairs of primes, as [`RsaEngine::seek`].
@@ -123,151 +119,157 @@ trait Mill: Send {
     fn forget(&mut self);
 }
 
+/// Makes up to eight keys at a time; fewer share the lanes, so that one key has all of them.
 struct KeyMill<N: Kernel, const K: usize> {
     kernel: N,
     search: Search<N, K>,
-    lanes: Box<KeyLanes<K>>,
+    primes: Box<[[u64; K]; WANTED_MAX]>,
+    lanes: Box<PowerLanes<K>>,
     scratch: Box<Scratch>,
-    parts: Parts,
+    parts: [Parts; LANES],
+    workspace: Workspace,
 }
 
-/// Eight keys in the making.
-struct KeyLanes<const K: usize> {
-    p: Eight<K>,
-    q: Eight<K>,
-    dp: Eight<K>,
-    dq: Eight<K>,
-    qinv: Eight<K>,
-    message: Eight<K>,
+/// Eight powers: their operands, the result, and the result to the power e.
+struct PowerLanes<const K: usize> {
+    modulus: Eight<K>,
+    base: Eight<K>,
+    exponent: Eight<K>,
+    power: Eight<K>,
+    back: Eight<K>,
 }
 
-impl<const K: usize> Zeroize for KeyLanes<K> {
+impl<const K: usize> PowerLanes<K> {
+    const ZERO: Self = Self {
+        modulus: Eight::ZERO,
+        base: Eight::ZERO,
+        exponent: Eight::ZERO,
+        power: Eight::ZERO,
+        back: Eight::ZERO,
+    };
+}
+
+impl<const K: usize> Zeroize for PowerLanes<K> {
     fn zeroize(&mut self) {
-        for number in [
-            &mut self.p,
-            &mut self.q,
-            &mut self.dp,
-            &mut self.dq,
-            &mut self.qinv,
-            &mut self.message,
-        ] {
-            number.zeroize();
-        }
-    }
-}
-
-impl<N: Kernel, const K: usize> Drop for KeyMill<N, K> {
-    fn drop(&mut self) {
-        self.lanes.zeroize();
-        self.scratch.zeroize();
+        let Self { modulus, base, exponent, power, back } = self;
+        [modulus, base, exponent, power, back].into_iter().for_each(Zeroize::zeroize);
     }
 }
 
 impl<N: Kernel, const K: usize> KeyMill<N, K> {
     fn new(kernel: N) -> Self {
-        let zero = Eight::ZERO;
+        let limbs = modulus_bits(K) / 64;
         Self {
             kernel,
             search: Search::new(kernel),
-            lanes: Box::new(KeyLanes {
-                p: zero,
-                q: zero,
-                dp: zero,
-                dq: zero,
-                qinv: zero,
-                message: zero,
-            }),
+            primes: Box::new([[0; K]; WANTED_MAX]),
+            lanes: Box::new(PowerLanes::ZERO),
             scratch: Box::default(),
-            parts: Parts::default(),
+            parts: core::array::from_fn(|_| Parts::new(limbs)),
+            workspace: Workspace::new(limbs),
         }
     }
 
-    /// `q^(p-2) mod p`, and whether both primes undo `x^e` by `x^dp` and `x^dq` in every lane.
-    fn finish_lanes(&mut self) -> bool {
-        let Self { kernel, lanes, scratch, .. } = self;
-        let mut exponent = lanes.p;
-        // p is odd and its low digit above 2 but for a chance of 2^-51, where the check fails.
-        exponent.0[0].iter_mut().for_each(|digit| *digit = digit.wrapping_sub(2) & DIGIT_MASK);
-        let mut p = Modulus::new(&lanes.p);
-        lanes.qinv = kernel.power(&p, &lanes.q, &exponent, scratch);
-        let good = kernel.inverse_holds(&p, &lanes.qinv, &lanes.q, scratch) == 0xff;
-        let good = good
-            & round_trip(*kernel, &lanes.p, &lanes.dp, &lanes.message, scratch)
-            & round_trip(*kernel, &lanes.q, &lanes.dq, &lanes.message, scratch);
-        p.n.zeroize();
-        exponent.zeroize();
+    /// Draws the primes of `keys` keys, those of a key far apart.
+    fn draw_primes(&mut self, drbg: &mut Drbg, keys: usize) {
+        let primes = &mut self.primes[..2 * keys];
+        loop {
+            self.search.primes(drbg, primes);
+            if primes.as_chunks().0.iter().all(|[p, q]| parts::far_apart(p, q)) {
+                break;
+            }
+        }
+    }
+
+    /// `qinv = q^(p-2) mod p` for every key, and whether both its primes undo `x^d` by `x^e` for a
+    /// random x. The three powers of each key fill the lanes, whatever keys they belong to.
+    fn raise(&mut self, drbg: &mut Drbg, keys: usize) -> bool {
+        let jobs = 3 * keys;
+        let mut good = true;
+        for first in (0..jobs).step_by(LANES) {
+            // Spare lanes repeat the first jobs.
+            let job = |lane: usize| ((first + lane) % jobs / 3, (first + lane) % 3);
+            for lane in 0..LANES {
+                let (key, which) = job(lane);
+                self.lanes.load(lane, &self.parts[key], which, drbg);
+            }
+            let Self { kernel, lanes, scratch, parts, .. } = self;
+            let modulus = Modulus::new(&lanes.modulus);
+            lanes.power = kernel.power(&modulus, &lanes.base, &lanes.exponent, scratch);
+            lanes.back = kernel.power_e(&modulus, &lanes.power, scratch);
+            for lane in 0..LANES {
+                match job(lane) {
+                    (key, 0) => parts[key].set_qinv(&lanes.power.lane(lane)),
+                    _ => good &= lanes.back.lane(lane) == lanes.base.lane(lane),
+                }
+            }
+        }
         good
     }
 
-    /// Adds the keys of the primes in the first `keys` lanes; false if one failed its check.
+    /// Adds the keys of the first primes; false if one failed its check.
     fn finish(&mut self, drbg: &mut Drbg, batch: &mut KeyPairBatch, keys: usize) -> bool {
-        for digit in &mut self.lanes.message.0[..K - 1] {
-            let mut bytes = [[0; 8]; LANES];
-            drbg.fill(bytes.as_flattened_mut());
-            *digit = bytes.map(|b| u64::from_le_bytes(b) & DIGIT_MASK);
+        let pairs = self.primes[..2 * keys].as_chunks().0;
+        for ([p, q], parts) in pairs.iter().zip(&mut self.parts) {
+            parts.exponents(p, q);
         }
-        for lane in 0..LANES {
-            self.parts.exponents(&self.lanes.p.lane(lane), &self.lanes.q.lane(lane));
-            self.lanes.dp.set_lane(lane, &limbs::digits(&self.parts.dp));
-            self.lanes.dq.set_lane(lane, &limbs::digits(&self.parts.dq));
-        }
-        if !self.finish_lanes() {
-            return false;
-        }
-        for lane in 0..keys {
-            self.parts.exponents(&self.lanes.p.lane(lane), &self.lanes.q.lane(lane));
-            if !self.parts.complete(&self.lanes.qinv.lane(lane)) {
-                return false;
+        let good = self.raise(drbg, keys)
+            && self.parts[..keys].iter_mut().all(|parts| parts.complete(&mut self.workspace));
+        if good {
+            for parts in &self.parts[..keys] {
+                batch.push_with(|spki, pkcs8| der::encode(parts, spki, pkcs8));
             }
-            let parts = &self.parts;
-            batch.push_with(|spki, pkcs8| der::encode(parts, spki, pkcs8));
         }
+        self.wipe();
+        good
+    }
+
+    fn wipe(&mut self) {
+        self.primes.as_flattened_mut().zeroize();
         self.lanes.zeroize();
-        true
+        self.scratch.zeroize();
+        self.parts.iter_mut().for_each(Parts::wipe);
+        self.workspace.wipe();
     }
 }
 
-/// Whether `(x^d)^e = x mod n` in every lane.
-fn round_trip<N: Kernel, const K: usize>(
-    kernel: N,
-    n: &Eight<K>,
-    d: &Eight<K>,
-    message: &Eight<K>,
-    scratch: &mut Scratch,
-) -> bool {
-    let mut modulus = Modulus::new(n);
-    let mut signed = kernel.power(&modulus, message, d, scratch);
-    let good = kernel.power_e(&modulus, &signed, scratch) == *message;
-    modulus.n.zeroize();
-    signed.zeroize();
-    good
+impl<const K: usize> PowerLanes<K> {
+    /// Puts one of a key's three powers into `lane`: qinv, a message to dp, a message to dq.
+    fn load(&mut self, lane: usize, parts: &Parts, which: usize, drbg: &mut Drbg) {
+        let mut message = [[0; 8]; K];
+        // One digit short of the primes.
+        drbg.fill(message[..K - 1].as_flattened_mut());
+        let message = message.map(|bytes| u64::from_le_bytes(bytes) & DIGIT_MASK);
+        let Parts { p, q, dp, dq, .. } = parts;
+        let mut inverting = Zeroizing::new([0; 32]);
+        let inverting = &mut inverting[..p.len()];
+        inverting.copy_from_slice(p);
+        limbs::subtract(inverting, &[2]);
+        let (modulus, exponent) = [(p, &*inverting), (p, &dp[..]), (q, &dq[..])][which];
+        let base = if which == 0 { limbs::digits(q) } else { message };
+        self.modulus.set_lane(lane, &limbs::digits(modulus));
+        self.base.set_lane(lane, &base);
+        self.exponent.set_lane(lane, &limbs::digits(exponent));
+    }
 }
 
 impl<N: Kernel, const K: usize> Mill for KeyMill<N, K> {
     fn keys(&mut self, drbg: &mut Drbg, batch: &mut KeyPairBatch, keys: usize) -> bool {
-        loop {
-            self.search.primes(drbg, keys, &mut self.lanes.p);
-            self.search.primes(drbg, keys, &mut self.lanes.q);
-            let far =
-                |lane| parts::far_apart::<K>(&self.lanes.p.lane(lane), &self.lanes.q.lane(lane));
-            if (0..keys).all(far) {
-                break;
-            }
-        }
+        self.draw_primes(drbg, keys);
         self.finish(drbg, batch, keys)
     }
 
     fn seek(&mut self, drbg: &mut Drbg, put: &mut dyn FnMut(&[u8])) -> bool {
-        if !self.search.step(drbg, &mut self.lanes.p) {
+        let primes = &mut self.primes[..LANES];
+        if !self.search.step(drbg, primes) {
             return false;
         }
-        for lane in (0..LANES).step_by(2) {
-            let [p, q] = [lane, lane + 1].map(|lane| Zeroizing::new(self.lanes.p.lane(lane)));
-            if parts::far_apart::<K>(&p, &q) {
-                steps::show([&p, &q], put);
+        for [p, q] in primes.as_chunks().0 {
+            if parts::far_apart(p, q) {
+                steps::show([p, q], put);
             }
         }
-        self.lanes.zeroize();
+        primes.as_flattened_mut().zeroize();
         true
     }
 
@@ -281,15 +283,18 @@ impl<N: Kernel, const K: usize> Mill for KeyMill<N, K> {
         assert!((1..=LANES).contains(&keys), "one to eight pairs of primes");
         for (key, primes) in primes.enumerate() {
             let primes = Zeroizing::new(steps::read::<K>(primes));
-            for lane in (key..LANES).step_by(keys) {
-                self.lanes.p.set_lane(lane, &primes[0]);
-                self.lanes.q.set_lane(lane, &primes[1]);
-            }
+            self.primes[2 * key..][..2].copy_from_slice(&*primes);
         }
         self.finish(drbg, batch, keys)
     }
 
     fn forget(&mut self) {
         self.search.forget();
+    }
+}
+
+impl<N: Kernel, const K: usize> Drop for KeyMill<N, K> {
+    fn drop(&mut self) {
+        self.wipe();
     }
 }

@@ -10,8 +10,8 @@ use crate::crypto::arith::{limbs, modulus_bits};
 /// The public exponent.
 pub(super) const E: u64 = 65537;
 
-/// One key.
-#[derive(Default, Zeroize, ZeroizeOnDrop)]
+/// One key. The lengths are those of the spec; all room is allocated once.
+#[derive(ZeroizeOnDrop)]
 pub(super) struct Parts {
     pub(super) n: Vec<u64>,
     pub(super) d: Vec<u64>,
@@ -22,69 +22,129 @@ pub(super) struct Parts {
     pub(super) qinv: Vec<u64>,
 }
 
+/// Room for what the parts are computed from.
+#[derive(ZeroizeOnDrop)]
+pub(super) struct Workspace {
+    p1: Vec<u64>,
+    q1: Vec<u64>,
+    divisor: Vec<u64>,
+    quotient: Vec<u64>,
+    reduced: Vec<u64>,
+    product: Vec<u64>,
+    check: Vec<u64>,
+}
+
+impl Workspace {
+    /// Room for primes of so many limbs.
+    pub(super) fn new(limbs: usize) -> Self {
+        let [p1, q1, divisor, quotient, reduced] = core::array::from_fn(|_| vec![0; limbs]);
+        let [product, check] = core::array::from_fn(|_| vec![0; 2 * limbs]);
+        Self { p1, q1, divisor, quotient, reduced, product, check }
+    }
+
+    /// Zeroes everything, in place.
+    pub(super) fn wipe(&mut self) {
+        let Self { p1, q1, divisor, quotient, reduced, product, check } = self;
+        for number in [p1, q1, divisor, quotient, reduced, product, check] {
+            number.as_mut_slice().zeroize();
+        }
+    }
+
+    /// `p - 1`, `q - 1`, and `(p - 1) / gcd(p - 1, q - 1)`.
+    fn take(&mut self, p: &[u64], q: &[u64]) {
+        let Self { p1, q1, divisor, reduced, .. } = self;
+        for (order, prime) in [(&mut *p1, p), (&mut *q1, q)] {
+            order.copy_from_slice(prime);
+            order[0] -= 1;
+        }
+        divisor.copy_from_slice(p1);
+        limbs::gcd(divisor, q1);
+        reduced.copy_from_slice(p1);
+        // Exact division is by an odd number: both lose the divisor's twos first.
+        let twos = u64::from((!divisor[0] & divisor[0].wrapping_sub(1)).count_ones());
+        limbs::shift_right(divisor, twos);
+        limbs::shift_right(reduced, twos);
+        limbs::divide_exact(reduced, divisor);
+    }
+}
+
 impl Parts {
-    /// Takes the primes and computes dp and dq.
-    pub(super) fn exponents<const K: usize>(&mut self, p: &[u64; K], q: &[u64; K]) {
-        let half = modulus_bits(K) / 64;
+    /// Room for primes of so many limbs.
+    pub(super) fn new(limbs: usize) -> Self {
+        let [n, d] = core::array::from_fn(|_| vec![0; 2 * limbs]);
+        let [p, q, dp, dq, qinv] = core::array::from_fn(|_| vec![0; limbs]);
+        Self { n, d, p, q, dp, dq, qinv }
+    }
+
+    /// Zeroes everything, in place.
+    pub(super) fn wipe(&mut self) {
+        let Self { n, d, p, q, dp, dq, qinv } = self;
+        for number in [n, d, p, q, dp, dq, qinv] {
+            number.as_mut_slice().zeroize();
+        }
+    }
+
+    /// Takes the primes and computes the exponents of both.
+    pub(super) fn exponents(&mut self, p: &[u64], q: &[u64]) {
         for (prime, exponent, digits) in
             [(&mut self.p, &mut self.dp, p), (&mut self.q, &mut self.dq, q)]
         {
-            prime.resize(half, 0);
             limbs::from_digits(digits, prime);
-            exponent.clone_from(prime);
+            exponent.copy_from_slice(prime);
             exponent[0] -= 1;
             invert_e(exponent);
         }
     }
 
-    /// Computes n and d; false if a relation between the parts does not hold.
-    pub(super) fn complete<const K: usize>(&mut self, qinv: &[u64; K]) -> bool {
-        let half = self.p.len();
-        self.qinv.resize(half, 0);
-        limbs::from_digits(qinv, &mut self.qinv);
-        self.n.resize(2 * half, 0);
-        limbs::multiply(&mut self.n, &self.p, &self.q);
-        self.d.resize(2 * half, 0);
-        let [mut p1, mut q1] = [self.p.clone(), self.q.clone()];
-        p1[0] -= 1;
-        q1[0] -= 1;
-        let [mut reduced, mut odd, mut rest] = [p1.clone(), p1.clone(), q1.clone()];
-        let twos = limbs::gcd(&mut odd, &mut rest);
-        limbs::shift_right(&mut reduced, twos);
-        limbs::divide_exact(&mut reduced, &odd);
-        limbs::multiply(&mut self.d, &reduced, &q1);
-        invert_e(&mut self.d);
-        let good = self.relations_hold(&p1, &q1, &reduced);
-        for secret in [&mut p1, &mut q1, &mut reduced, &mut odd, &mut rest] {
-            secret.zeroize();
-        }
-        good
+    /// Takes the inverse of q modulo p.
+    pub(super) fn set_qinv(&mut self, digits: &[u64]) {
+        limbs::from_digits(digits, &mut self.qinv);
     }
 
-    /// Checks without the vector kernel, modulo 2^61 - 1: n = p q, and e d - 1 is a multiple of
-    /// the least common multiple. Also d > 2^(nlen/2) and the exact length of n.
-    fn relations_hold(&self, p1: &[u64], q1: &[u64], reduced: &[u64]) -> bool {
+    /// Computes n and d; false if a relation between the parts does not hold.
+    pub(super) fn complete(&mut self, workspace: &mut Workspace) -> bool {
+        workspace.take(&self.p, &self.q);
+        let Workspace { q1, reduced, .. } = &*workspace;
+        limbs::multiply(&mut self.n, &self.p, &self.q);
+        limbs::multiply(&mut self.d, reduced, q1);
+        invert_e(&mut self.d);
+        self.relations_hold(workspace)
+    }
+
+    /// Checks without the vector kernel: `q qinv = 1 mod p`; modulo 2^61 - 1 that n = p q and that
+    /// e times each exponent, less 1, is a multiple of what it inverts for; that
+    /// d > 2^(nlen/2), and the exact length of n.
+    fn relations_hold(&self, workspace: &mut Workspace) -> bool {
+        let Workspace { p1, q1, reduced, product, .. } = &mut *workspace;
         let half = self.p.len();
+        let of = limbs::modulo_mersenne;
         let times = |a: u64, b: u64| {
             let (low, high) = a.carrying_mul(b, 0);
-            limbs::modulo_mersenne(&[low, high])
+            of(&[low, high])
         };
-        let of = limbs::modulo_mersenne;
-        let lcm = times(of(reduced), of(q1));
-        let mut product = vec![0; 2 * half];
-        limbs::multiply(&mut product, reduced, q1);
-        let k = inverse_factor(&product);
-        product.zeroize();
-        let no_prefix = |d: &[u64], m: &[u64]| {
-            let k = inverse_factor(m);
-            times(of(d), E) == of(&[times(of(m), k) + 1])
-        };
-        of(&self.n) == times(of(&self.p), of(&self.q))
-            && times(of(&self.d), E) == of(&[times(lcm, k) + 1])
-            && no_prefix(&self.dp, p1)
-            && no_prefix(&self.dq, q1)
+        let inverts =
+            |d: &[u64], m: &[u64]| times(of(d), E) == of(&[times(of(m), inverse_factor(m)) + 1]);
+        limbs::multiply(product, reduced, q1);
+        of(product) == times(of(reduced), of(q1))
+            && of(&self.n) == times(of(&self.p), of(&self.q))
+            && inverts(&self.d, product)
+            && inverts(&self.dp, p1)
+            && inverts(&self.dq, q1)
+            && self.inverse_holds(workspace)
             && self.d[half..].iter().fold(0, |or, limb| or | limb) != 0
             && self.n[2 * half - 1] >> 63 == 1
+    }
+
+    /// Whether `q qinv - 1` is `p` times its exact quotient by p.
+    fn inverse_holds(&self, workspace: &mut Workspace) -> bool {
+        let Workspace { quotient, product, check, .. } = workspace;
+        limbs::multiply(product, &self.q, &self.qinv);
+        limbs::subtract(product, &[1]);
+        quotient.copy_from_slice(&product[..self.p.len()]);
+        limbs::divide_exact(quotient, &self.p);
+        limbs::multiply(check, quotient, &self.p);
+        limbs::subtract(check, product);
+        check.iter().fold(0, |or, limb| or | limb) == 0
     }
 }
 
@@ -95,29 +155,23 @@ fn inverse_factor(m: &[u64]) -> u64 {
     E - (0..16).fold(1, |power, _| power * power % E * m % E)
 }
 
-/// `m = (1 + m k) / e`, the inverse of e modulo the old m.
+/// `m = (1 + m k) / e`, the inverse of e modulo the old m. The quotient is below m, so that the
+/// limb above m is not missed.
 fn invert_e(m: &mut [u64]) {
     let k = inverse_factor(m);
-    let mut wide = vec![0; m.len() + 1];
-    wide[0] = 1;
-    limbs::add_product(&mut wide, m, k);
-    limbs::divide_exact(&mut wide, &[E]);
-    let limbs = m.len();
-    m.copy_from_slice(&wide[..limbs]);
-    wide.zeroize();
+    limbs::scale(m, k, 1);
+    limbs::divide_exact(m, &[E]);
 }
 
 /// `|p - q| > 2^(bits - 100)` with room: whether the top 99 bits of the difference are not all
 /// zero, and not all one.
 pub(super) fn far_apart<const K: usize>(p: &[u64; K], q: &[u64; K]) -> bool {
-    let count = modulus_bits(K) / 64;
-    let (mut a, mut b) = (vec![0; count], vec![0; count]);
-    limbs::from_digits(p, &mut a);
-    limbs::from_digits(q, &mut b);
-    limbs::subtract(&mut a, &b);
-    let top = u128::from(a[count - 1]) << 64 | u128::from(a[count - 2]);
-    a.zeroize();
-    b.zeroize();
-    let top = top >> 29;
+    let mut limbs = [[0; 32]; 2];
+    let [difference, other] = limbs.each_mut().map(|l| &mut l[..modulus_bits(K) / 64]);
+    limbs::from_digits(p, difference);
+    limbs::from_digits(q, other);
+    limbs::subtract(difference, other);
+    let top = difference.iter().rev().take(2).fold(0, |top, &l| top << 64 | u128::from(l)) >> 29;
+    limbs.as_flattened_mut().zeroize();
     top != 0 && top != u128::MAX >> 29
 }

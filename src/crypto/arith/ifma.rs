@@ -3,7 +3,6 @@
 //! Every function that touches a register is compiled for AVX-512, either because it says so or
 //! because it is inlined into one that does. The way in is [`run`], which asks for the proof
 //! that the CPU has the instructions.
-#![cfg(target_arch = "x86_64")]
 #![expect(unsafe_code, reason = "vector instructions of a CPU that was asked for them")]
 
 use core::arch::x86_64::{

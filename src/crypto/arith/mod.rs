@@ -9,6 +9,7 @@
 
 mod blocks;
 mod exponent;
+#[cfg(target_arch = "x86_64")]
 mod ifma;
 mod lanes;
 pub mod limbs;
@@ -18,7 +19,11 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+#[cfg(target_arch = "x86_64")]
 pub use ifma::Zmm;
+/// Stands for the register where there is none; [`Vectors`] cannot be made there.
+#[cfg(not(target_arch = "x86_64"))]
+pub use lanes::U64x8 as Zmm;
 pub use lanes::{Lanes, U64x8};
 pub use modulus::{Modulus, Scratch};
 pub use scalar::Limbs;
@@ -191,6 +196,9 @@ impl Kernel for Vectors {
 
     #[inline(always)]
     fn run<R>(self, work: impl FnOnce() -> R) -> R {
-        ifma::run(self.0, work)
+        #[cfg(target_arch = "x86_64")]
+        return ifma::run(self.0, work);
+        #[cfg(not(target_arch = "x86_64"))]
+        work()
     }
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::crypto::drbg::Drbg;
+#[cfg(target_arch = "x86_64")]
 use crate::crypto::ec::EcEngine;
 use crate::crypto::key_pair::KeyPairBatch;
 use crate::crypto::portable::PortableEngine;
@@ -54,11 +55,11 @@ pub fn engine(spec: KeyPairSpec, backend: Backend) -> Box<dyn Engine> {
     if spec.rsa_bits().is_some() {
         return Box::new(RsaEngine::new(spec, backend));
     }
-    let Backend::Ifma(token) = backend else {
-        return Box::new(PortableEngine::new(spec));
-    };
-    match EcEngine::new(spec, token) {
-        Some(engine) => Box::new(engine),
-        None => Box::new(PortableEngine::new(spec)),
+    #[cfg(target_arch = "x86_64")]
+    if let Backend::Ifma(token) = backend
+        && let Some(engine) = EcEngine::new(spec, token)
+    {
+        return Box::new(engine);
     }
+    Box::new(PortableEngine::new(spec))
 }

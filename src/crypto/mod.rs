@@ -8,6 +8,7 @@ pub mod arith;
 pub mod check;
 pub mod der;
 pub mod drbg;
+#[cfg(target_arch = "x86_64")]
 pub mod ec;
 pub mod engine;
 pub mod kdf;

@@ -36,7 +36,6 @@ use crate::sys::features::{Backend, Ifma};
 mod batch;
 mod curve;
 mod field;
-#[cfg(target_arch = "x86_64")]
 mod ifma;
 mod kernel;
 mod lanes;

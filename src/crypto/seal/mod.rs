@@ -25,6 +25,7 @@ use crate::sys::features::WideClmul;
 
 #[cfg(target_arch = "x86_64")]
 use gcm::{Common, Gcm};
+#[cfg(target_arch = "x86_64")]
 use header::HEADER_IV;
 pub use header::{BlobError, BlobHeader, HEADER_BYTES, Payload, TAG_BYTES};
 pub use key::{WrappingKey, material_id};

@@ -25,6 +25,15 @@ pub const DESCRIPTION_CHARS_MAX: usize = 8192;
 /// Longest policy document, in bytes (KMS developer guide, key policies).
 pub const POLICY_BYTES_MAX: usize = 32_768;
 
+/// Longest name of a principal, in characters (IAM user names).
+pub const PRINCIPAL_NAME_CHARS_MAX: usize = 64;
+
+/// Longest access key id, in characters (STS service model).
+pub const ACCESS_KEY_ID_CHARS_MAX: usize = 128;
+
+/// Longest secret access key, in bytes. AWS's have 40.
+pub const SECRET_ACCESS_KEY_BYTES_MAX: usize = 128;
+
 /// Largest encryption context: keys and values together, in bytes.
 ///
 /// KMS publishes no limit; 8 KiB is what services that pass contexts on to it allow.
@@ -77,11 +86,59 @@ const _: () = {
     assert!(SLOT_ROWS_RSA <= SLOT_ROWS_FAST);
     assert!(KeyPairSpec::Rsa4096.private_key_bytes_max() <= PLAINTEXT_BYTES_MAX);
     assert!(PLAINTEXT_BYTES_MAX < CIPHERTEXT_BYTES_MAX);
+    assert!(RANDOM_BYTES_MAX <= PLAINTEXT_BYTES_MAX);
+    assert!(REQUEST_HEAD_BYTES_MAX >= 8192, "hyper reads into no smaller buffer");
     assert!(PAGE_BYTES.is_power_of_two());
 };
 
 /// Largest part of an output folder unless told otherwise, in bytes.
 pub const PART_BYTES_DEFAULT: u64 = 2 << 30;
+
+/// Longest body of a request to the endpoint, in bytes: a key policy of the longest length that the
+/// service model allows, with every character escaped.
+pub const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Longest head of a request (request line and headers), in bytes: room for a session token.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 32 << 10;
+
+/// Most headers of a request.
+pub const REQUEST_HEADERS_MAX: usize = 64;
+
+/// Time for the head of a request to arrive, idle time before it included, in seconds.
+pub const REQUEST_HEAD_SECONDS_MAX: u64 = 60;
+
+/// Time for the body of a request to arrive, in seconds.
+pub const REQUEST_BODY_SECONDS_MAX: u64 = 10;
+
+/// Time for a client to take in what was sent to it, in seconds.
+pub const ANSWER_SECONDS_MAX: u64 = 30;
+
+/// Most open connections of the endpoint, unless told otherwise.
+pub const CONNECTIONS_DEFAULT: usize = 4096;
+
+/// Time for open requests to be answered when the endpoint stops, in seconds.
+pub const STOP_SECONDS_MAX: u64 = 10;
+
+/// How far the clock of a client may be off, in seconds (`SigV4` of the services that speak JSON).
+pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
+
+/// Most signing keys one thread remembers; each is good for one principal, Region and day.
+pub const SIGNING_KEYS_MAX: usize = 1024;
+
+/// Most grant tokens of one request (KMS service model).
+pub const GRANT_TOKENS_MAX: usize = 10;
+
+/// Longest grant token, in characters (KMS service model).
+pub const GRANT_TOKEN_CHARS_MAX: usize = 8192;
+
+/// Most bytes that `GenerateRandom` and `GenerateDataKey` make (KMS service model).
+pub const RANDOM_BYTES_MAX: usize = 1024;
+
+/// Most entries of one page of a list (KMS service model).
+pub const PAGE_ENTRIES_MAX: usize = 1000;
+
+/// Entries of one page of a list, if not said otherwise (KMS API reference, `ListKeys`).
+pub const PAGE_ENTRIES_DEFAULT: usize = 100;
 
 /// Most workers of one job.
 pub const THREADS_MAX: usize = 1024;

@@ -8,11 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::key::Origin;
+use super::principal::PrincipalFault;
 use crate::limits::{
     ALIAS_NAME_CHARS_MAX, ALIASES_PER_KEY_MAX, DESCRIPTION_CHARS_MAX, KEY_ID_CHARS_MAX,
 };
 use crate::spec::key_id::Scope;
-use crate::spec::{AliasName, KeyArn, MaterialId, Partition, Region};
+use crate::spec::{Account, AliasName, KeyArn, MaterialId, Partition, Region};
 
 /// Why an operation on the keystore failed.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub enum Error {
     AliasTargetElsewhere(KeyArn),
     /// The key has as many aliases as it may have.
     AliasLimit(KeyArn),
+    /// A principal cannot be made or found.
+    Principal(PrincipalFault),
     /// The Region does not belong to the partition.
     PartitionMismatch(Region, Partition),
 
@@ -101,6 +104,8 @@ pub enum Error {
     PassphraseUnread(io::Error),
     /// The operating system gave no random bytes, or no memory for the passphrase function.
     Resources(&'static str),
+    /// The file is another keystore than the one that was opened before.
+    Replaced(PathBuf),
     /// A file operation failed.
     Io {
         /// What was tried.
@@ -189,6 +194,17 @@ impl Error {
         })
     }
 
+    /// Whether the error is about a key or alias that is said to lie in an account other than
+    /// `account`.
+    #[must_use]
+    pub fn names_account_other_than(&self, account: Account) -> bool {
+        match self {
+            Self::KeyNotFound(arn) => arn.scope.account != account,
+            Self::AliasNotFound(scope, _) => scope.account != account,
+            _ => false,
+        }
+    }
+
     /// What a caller can do about it.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -203,11 +219,17 @@ impl Error {
             | Self::AliasToAlias
             | Self::AliasTargetElsewhere(_)
             | Self::PartitionMismatch(..)
+            | Self::Principal(
+                PrincipalFault::Name
+                | PrincipalFault::AccessKeyId
+                | PrincipalFault::SecretAccessKey,
+            )
             | Self::PassphraseUnused(_)
             | Self::PassphraseEmpty => Kind::Usage,
             Self::KeyNotFound(_)
             | Self::ArnElsewhere(_)
             | Self::AliasNotFound(..)
+            | Self::Principal(PrincipalFault::Missing(_))
             | Self::MaterialNotFound(..) => Kind::NotFound,
             Self::Disabled(_)
             | Self::PendingDeletion(_)
@@ -217,10 +239,14 @@ impl Error {
             | Self::RotationLimit(_)
             | Self::IncorrectKeyMaterial(_)
             | Self::AliasExists(..)
+            | Self::Principal(PrincipalFault::Exists(_))
             | Self::AliasLimit(_) => Kind::Refused,
             Self::Missing(_) | Self::RootKeyMissing(_) => Kind::Missing,
             Self::Exists(_) => Kind::Exists,
-            Self::Damaged(..) | Self::Newer { .. } | Self::RootKeyDamaged(_) => Kind::Damaged,
+            Self::Damaged(..)
+            | Self::Replaced(_)
+            | Self::Newer { .. }
+            | Self::RootKeyDamaged(_) => Kind::Damaged,
             Self::WrongRootKey(_) | Self::WrongPassphrase | Self::PassphraseNeeded(_) => {
                 Kind::Locked
             }
@@ -348,6 +374,7 @@ impl Error {
             Self::MaterialNotFound(arn, id) => {
                 write!(f, "{arn} has no key material {id}")
             }
+            Self::Principal(fault) => write!(f, "{fault}"),
             Self::PartitionMismatch(region, partition) => write!(
                 f,
                 "Region {region} belongs to partition {}, not {partition}: give a Region of \
@@ -365,6 +392,9 @@ impl Error {
             }
             Self::Damaged(path, damage) => {
                 write!(f, "{}: {damage}; restore the file from a backup", path.display())
+            }
+            Self::Replaced(path) => {
+                write!(f, "{}: another keystore was put in its place", path.display())
             }
             Self::Newer { path, version } => write!(
                 f,
@@ -446,6 +476,12 @@ impl fmt::Display for Damage {
             }
             Self::Material(arn) => write!(f, "the key material of {arn} is damaged"),
         }
+    }
+}
+
+impl From<PrincipalFault> for Error {
+    fn from(fault: PrincipalFault) -> Self {
+        Self::Principal(fault)
     }
 }
 

@@ -1,10 +1,14 @@
-//! The database file: redb, three tables of JSON rows, one writer at a time.
+//! The database file: redb, four tables of JSON rows, one writer at a time.
 //!
 //! ```text
-//! meta     "header"        -> Header
-//! keys     (key id, scope) -> KmsKey       the scope as arn:PARTITION:kms:REGION:ACCOUNT
-//! aliases  (scope, name)   -> Alias
+//! meta        "header"                  -> Header
+//! keys        (key id, scope)           -> KmsKey    the scope as arn:PARTITION:kms:REGION:ACCOUNT
+//! aliases     (scope, name)             -> Alias
+//! principals  (account, access key id)  -> Principal
 //! ```
+//!
+//! Version 1 of the format had no principals. Its files are read as they are, and become version 2
+//! with the first change that is written to them.
 //!
 //! Every open verifies the checksum of every page, so that a damaged file is an error at the door
 //! and never a surprise, or a panic of the database, inside. Every write is one transaction in two
@@ -23,6 +27,7 @@ use super::alias::Alias;
 use super::error::{Damage, Error};
 use super::home::{new_private_file, retry_while_busy};
 use super::key::KmsKey;
+use super::principal::Principal;
 use super::root::RootRecord;
 use super::state::{Change, State};
 use super::text;
@@ -32,10 +37,12 @@ use crate::spec::{Account, Partition, Region};
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 const KEYS: TableDefinition<(&str, &str), &str> = TableDefinition::new("keys");
 const ALIASES: TableDefinition<(&str, &str), &str> = TableDefinition::new("aliases");
+const PRINCIPALS: TableDefinition<(&str, &str), &str> = TableDefinition::new("principals");
 
 const HEADER: &str = "header";
 const FORMAT: &str = "keymill keystore";
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+const VERSION_MIN: u64 = 1;
 
 /// A keystore is small; this is redb's cache, in bytes.
 const CACHE_BYTES: usize = 16 << 20;
@@ -109,6 +116,7 @@ struct Rows {
     header: Option<String>,
     keys: Vec<(String, String)>,
     aliases: Vec<(String, String)>,
+    principals: Vec<(String, String)>,
 }
 
 impl StoreFile {
@@ -121,6 +129,7 @@ impl StoreFile {
             transaction.open_table(META)?.insert(HEADER, to_json(header).as_str())?;
             transaction.open_table(KEYS)?;
             transaction.open_table(ALIASES)?;
+            transaction.open_table(PRINCIPALS)?;
             Ok(transaction.commit()?)
         };
         write().map_err(|error| Error::store(path, error))?;
@@ -154,17 +163,31 @@ impl StoreFile {
                 alias.ok_or_else(|| self.damaged(Damage::Row { table: "aliases", name }))?;
             state.apply(Change::PutAlias(alias));
         }
+        for (name, json) in rows.principals {
+            let principal: Option<Principal> = from_json(&json);
+            let principal = principal.filter(|principal| principal_name(principal) == name);
+            let principal =
+                principal.ok_or_else(|| self.damaged(Damage::Row { table: "principals", name }))?;
+            state.apply(Change::PutPrincipal(principal));
+        }
         Ok((header, state))
     }
 
-    /// Writes `changes`, all of them or none.
-    pub(super) fn write(&self, changes: &[Change]) -> Result<(), Error> {
+    /// Writes `changes`, all of them or none. A file of an older version becomes one of this.
+    pub(super) fn write(&self, header: &mut Header, changes: &[Change]) -> Result<(), Error> {
+        let old_version = core::mem::replace(&mut header.version, VERSION);
         let write = || -> Result<(), redb::Error> {
             let transaction = self.begin()?;
+            if old_version < VERSION {
+                transaction.open_table(META)?.insert(HEADER, to_json(&*header).as_str())?;
+            }
             changes.iter().try_for_each(|change| write_change(&transaction, change))?;
             Ok(transaction.commit()?)
         };
-        write().map_err(|error| Error::store(&self.path, error))
+        write().map_err(|error| {
+            header.version = old_version;
+            Error::store(&self.path, error)
+        })
     }
 
     /// An error about this file.
@@ -185,6 +208,10 @@ impl StoreFile {
             header,
             keys: read_table(&transaction.open_table(KEYS)?)?,
             aliases: read_table(&transaction.open_table(ALIASES)?)?,
+            principals: match transaction.open_table(PRINCIPALS) {
+                Err(redb::TableError::TableDoesNotExist(_)) => Vec::new(),
+                table => read_table(&table?)?,
+            },
         })
     }
 
@@ -198,7 +225,7 @@ impl StoreFile {
         }
         let header: Option<Header> = from_json(json);
         header
-            .filter(|header| header.format == FORMAT && header.version == VERSION)
+            .filter(|header| header.format == FORMAT && header.version >= VERSION_MIN)
             .filter(|header| header.root.is_sane())
             .ok_or_else(|| self.damaged(Damage::Header))
     }
@@ -240,6 +267,14 @@ fn write_change(transaction: &WriteTransaction, change: &Change) -> Result<(), r
         Change::RemoveAlias(scope, name) => {
             transaction.open_table(ALIASES)?.remove((&*scope.to_string(), name.as_str()))?;
         }
+        Change::PutPrincipal(principal) => {
+            let name = (principal.account.as_str(), &*principal.access_key_id);
+            transaction.open_table(PRINCIPALS)?.insert(name, to_json(principal).as_str())?;
+        }
+        Change::RemovePrincipal(principal) => {
+            let name = (principal.account.as_str(), &*principal.access_key_id);
+            transaction.open_table(PRINCIPALS)?.remove(name)?;
+        }
     }
     Ok(())
 }
@@ -247,6 +282,11 @@ fn write_change(transaction: &WriteTransaction, change: &Change) -> Result<(), r
 /// The row's name as [`read_table`] gives it.
 fn key_name(key: &KmsKey) -> String {
     format!("{} {}", key.arn.id, key.arn.scope)
+}
+
+/// The row's name as [`read_table`] gives it.
+fn principal_name(principal: &Principal) -> String {
+    format!("{} {}", principal.account, principal.access_key_id)
 }
 
 /// The row's name as [`read_table`] gives it.

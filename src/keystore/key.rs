@@ -1,6 +1,7 @@
 //! A KMS key: its record at rest, its states, and its metadata as `DescribeKey` shows it.
 
 use core::fmt;
+use core::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,22 @@ impl fmt::Display for Origin {
     }
 }
 
+impl FromStr for Origin {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "AWS_KMS" => Ok(Self::AwsKms),
+            "EXTERNAL" => Ok(Self::External),
+            _ => Err(UnknownName),
+        }
+    }
+}
+
+/// The text names no value of the enum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownName;
+
 /// What kind of key it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeySpec {
@@ -62,8 +79,32 @@ pub enum KeyUsage {
     EncryptDecrypt,
 }
 
+impl fmt::Display for KeySpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SymmetricDefault => f.pad("SYMMETRIC_DEFAULT"),
+        }
+    }
+}
+
+impl FromStr for KeySpec {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "SYMMETRIC_DEFAULT" { Ok(Self::SymmetricDefault) } else { Err(UnknownName) }
+    }
+}
+
+impl FromStr for KeyUsage {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "ENCRYPT_DECRYPT" { Ok(Self::EncryptDecrypt) } else { Err(UnknownName) }
+    }
+}
+
 /// One material of a key, sealed under the root key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SealedMaterial {
     #[serde(with = "text")]
@@ -84,7 +125,7 @@ pub(super) struct Deletion {
 }
 
 /// A KMS key as it is kept: everything but the material itself, which is sealed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KmsKey {
     #[serde(with = "text")]
@@ -119,6 +160,18 @@ impl KmsKey {
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.origin
+    }
+
+    /// What kind of key it is.
+    #[must_use]
+    pub fn spec(&self) -> KeySpec {
+        self.spec
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn usage(&self) -> KeyUsage {
+        self.usage
     }
 
     /// Its description, up to 8192 characters; may be empty.

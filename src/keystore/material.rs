@@ -27,7 +27,6 @@ use crate::secret::Secret;
 use crate::spec::{KeyArn, MaterialId, ResourceId};
 
 const SEAL_LABEL: &[u8] = b"keymill/keystore/material/v1";
-const SEALED_BYTES: usize = 60;
 const AAD_BYTES: usize = 77;
 const AAD_MAGIC: &[u8; 24] = b"keymill/keystore/sealed/";
 const SEAL_VERSION: u32 = 1;
@@ -61,30 +60,39 @@ impl SealingKey {
     }
 
     pub(super) fn seal(&self, material: &Material) -> Result<String, Error> {
-        let nonce: [u8; 12] = random()?;
         let aad = associated_data(material.arn.id, material.material_id);
-        let mut sealed = [0; SEALED_BYTES];
-        sealed[..12].copy_from_slice(&nonce);
-        sealed[12..44].copy_from_slice(material.material.expose());
-        let tag = self
-            .0
-            .encrypt_inout_detached(&nonce.into(), &aad, InOutBuf::from(&mut sealed[12..44]))
-            .expect("32 bytes are within the limit of GCM");
-        sealed[44..].copy_from_slice(&tag);
-        Ok(STANDARD.encode(sealed))
+        self.seal_bytes(&aad, material.material.expose())
     }
 
     /// Opens what [`Self::seal`] made for the same key and material id.
     pub(super) fn open(&self, arn: &KeyArn, id: MaterialId, sealed: &str) -> Option<Material> {
-        let sealed: [u8; SEALED_BYTES] = STANDARD.decode(sealed).ok()?.try_into().ok()?;
-        let (nonce, rest) = sealed.split_first_chunk::<12>()?;
-        let (ciphertext, tag) = rest.split_first_chunk::<32>()?;
-        let tag = <&[u8; 16]>::try_from(tag).ok()?;
-        let mut material = Secret::new(*ciphertext);
-        let buffer = InOutBuf::from(material.expose_mut().as_mut_slice());
-        let aad = associated_data(arn.id, id);
-        self.0.decrypt_inout_detached(nonce.into(), &aad, buffer, tag.into()).ok()?;
+        let opened = self.open_bytes(&associated_data(arn.id, id), sealed)?;
+        let material = Secret::new(opened.expose().as_slice().try_into().ok()?);
         Some(Material { arn: arn.clone(), material_id: id, material })
+    }
+
+    /// Seals a secret of any kind; `aad` says which, and in whose name.
+    pub(super) fn seal_bytes(&self, aad: &[u8], secret: &[u8]) -> Result<String, Error> {
+        let nonce: [u8; 12] = random()?;
+        let mut sealed = [&nonce[..], secret, &[0; 16]].concat();
+        let (text, tag) = sealed[12..].split_at_mut(secret.len());
+        let computed = self
+            .0
+            .encrypt_inout_detached(&nonce.into(), aad, InOutBuf::from(text))
+            .expect("a secret is within the limit of GCM");
+        tag.copy_from_slice(&computed);
+        Ok(STANDARD.encode(sealed))
+    }
+
+    /// Opens what [`Self::seal_bytes`] made under the same `aad`.
+    pub(super) fn open_bytes(&self, aad: &[u8], sealed: &str) -> Option<Secret<Vec<u8>>> {
+        let sealed = STANDARD.decode(sealed).ok()?;
+        let (nonce, rest) = sealed.split_first_chunk::<12>()?;
+        let (ciphertext, tag) = rest.split_last_chunk::<16>()?;
+        let mut secret = Secret::new(ciphertext.to_vec());
+        let buffer = InOutBuf::from(secret.expose_mut().as_mut_slice());
+        self.0.decrypt_inout_detached(nonce.into(), aad, buffer, tag.into()).ok()?;
+        Some(secret)
     }
 }
 

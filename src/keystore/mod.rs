@@ -35,9 +35,12 @@ mod key;
 mod lifecycle;
 mod material;
 pub mod policy;
+mod principal;
 mod resolve;
 mod root;
 mod scope;
+mod served;
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -46,12 +49,15 @@ mod text;
 pub use alias::{Alias, AliasEntry};
 pub use clock::{Clock, SystemClock};
 pub use error::{Damage, Error, Kind};
-pub use key::{KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin};
+pub use key::{KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, UnknownName};
 pub use lifecycle::{CreateKey, DELETION_WINDOW_DAYS_DEFAULT};
 pub use material::Material;
+pub use principal::{AccessKey, CreatePrincipal, Principal, PrincipalFault};
 pub use resolve::{parse_alias_name, parse_key_id};
 pub use root::{Ask, PassphraseCost, Unlock};
 pub use scope::ScopeOptions;
+pub use served::ServedKeystore;
+pub use snapshot::{ServedKey, ServedPrincipal, Snapshot};
 
 use crate::spec::AliasName;
 use crate::spec::key_id::Scope;
@@ -112,12 +118,18 @@ pub enum Outcome {
 
 /// An open keystore. No other process can open it until it is dropped.
 pub struct Keystore {
-    home: Home,
+    opener: Arc<Opener>,
     file: StoreFile,
     header: Header,
     state: State,
     scope: Scope,
+}
+
+/// What it takes to open a keystore again after its file was closed.
+struct Opener {
+    home: Home,
     unlock: Unlock,
+    /// Known from the first need on.
     sealing: OnceLock<SealingKey>,
     clock: Arc<dyn Clock>,
 }
@@ -125,13 +137,16 @@ pub struct Keystore {
 impl Keystore {
     /// Opens the keystore in `home`. Keys whose deletion date has passed are purged.
     pub fn open(home: &Path, options: OpenOptions) -> Result<Self, Error> {
-        let home = Home::new(home);
-        let file = StoreFile::open(&home.database(), options.wait)?;
+        let OpenOptions { unlock, clock, scope, wait, .. } = options;
+        let opener = Opener { home: Home::new(home), unlock, sealing: OnceLock::new(), clock };
+        Self::open_with(Arc::new(opener), &scope, wait)
+    }
+
+    fn open_with(opener: Arc<Opener>, scope: &ScopeOptions, wait: Duration) -> Result<Self, Error> {
+        let file = StoreFile::open(&opener.home.database(), wait)?;
         let (header, state) = file.load()?;
-        let scope = options.scope.resolve(&header.scope())?;
-        let OpenOptions { unlock, clock, .. } = options;
-        let sealing = OnceLock::new();
-        let mut keystore = Self { home, file, header, state, scope, unlock, sealing, clock };
+        let scope = scope.resolve(&header.scope())?;
+        let mut keystore = Self { opener, file, header, state, scope };
         let purged = keystore.state.purge(keystore.now());
         keystore.commit(purged)?;
         Ok(keystore)
@@ -184,7 +199,7 @@ impl Keystore {
         if changes.is_empty() {
             return Ok(());
         }
-        self.file.write(&changes)?;
+        self.file.write(&mut self.header, &changes)?;
         for change in changes {
             self.state.apply(change);
         }
@@ -193,7 +208,7 @@ impl Keystore {
 
     /// The time in milliseconds, which is what AWS's dates have.
     fn now(&self) -> Timestamp {
-        let now = self.clock.now();
+        let now = self.opener.clock.now();
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 }
@@ -214,15 +229,18 @@ fn create_if_absent(home: &Home, options: &OpenOptions) -> Result<Outcome, Error
     let store_id = random()?;
     let check = key.check_value(&store_id);
     let header = Header::new(store_id, options.clock.now(), &scope, root, check);
-    let mut unfinished = Keystore {
+    let opener = Opener {
         home: home.clone(),
+        unlock: Unlock::KeyFile,
+        sealing: OnceLock::from(SealingKey::derive(&key, &store_id)),
+        clock: Arc::clone(&options.clock),
+    };
+    let mut unfinished = Keystore {
+        opener: Arc::new(opener),
         file: StoreFile::create(&home.database_new(), &header)?,
         header,
         state: State::default(),
         scope,
-        unlock: Unlock::KeyFile,
-        sealing: OnceLock::from(SealingKey::derive(&key, &store_id)),
-        clock: Arc::clone(&options.clock),
     };
     let first = unfinished.create_key(&CreateKey::default())?;
     unfinished.create_alias(&AliasName::default_key(), &resolve::parse_key_id(&first.arn)?)?;
@@ -234,7 +252,7 @@ fn create_if_absent(home: &Home, options: &OpenOptions) -> Result<Outcome, Error
 impl fmt::Debug for Keystore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keystore")
-            .field("home", &self.home)
+            .field("home", &self.opener.home)
             .field("scope", &self.scope)
             .finish_non_exhaustive()
     }

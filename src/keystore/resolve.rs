@@ -91,18 +91,18 @@ impl Keystore {
     /// The key that seals materials. The root key is fetched when it is first needed, so that
     /// listing keys asks for no passphrase.
     pub(super) fn sealing_key(&self) -> Result<&SealingKey, Error> {
-        if let Some(key) = self.sealing.get() {
+        if let Some(key) = self.opener.sealing.get() {
             return Ok(key);
         }
         let header = &self.header;
         let root = RootKey::unlock(
-            &self.home,
-            &self.unlock,
+            &self.opener.home,
+            &self.opener.unlock,
             &header.root,
             &header.store_id,
             &header.check,
         )?;
-        Ok(self.sealing.get_or_init(|| SealingKey::derive(&root, &header.store_id)))
+        Ok(self.opener.sealing.get_or_init(|| SealingKey::derive(&root, &header.store_id)))
     }
 
     fn find_key(&self, arn: &KeyArn) -> Result<&KmsKey, Error> {

@@ -1,4 +1,4 @@
-//! All keys and aliases in memory, and the changes that lead from one state to the next.
+//! All keys, aliases and principals in memory, and the changes that lead from one state to the next.
 //!
 //! A keystore is small and opened by one process, so it is read whole. An operation looks at the
 //! state, works out its changes, and these go to the file first and into the state second: an
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::alias::Alias;
 use super::key::KmsKey;
+use super::principal::Principal;
 use crate::spec::key_id::Scope;
 use crate::spec::{AliasName, KeyArn, ResourceId};
 
@@ -20,13 +21,16 @@ pub(super) enum Change {
     RemoveKey(KeyArn),
     PutAlias(Alias),
     RemoveAlias(Scope, AliasName),
+    PutPrincipal(Principal),
+    RemovePrincipal(Principal),
 }
 
-/// Every key and alias.
+/// Every key, alias and principal.
 #[derive(Debug, Default)]
 pub(super) struct State {
     keys: BTreeMap<(ResourceId, Scope), KmsKey>,
     aliases: BTreeMap<(Scope, AliasName), Alias>,
+    principals: BTreeMap<String, Principal>,
 }
 
 impl State {
@@ -43,6 +47,12 @@ impl State {
             }
             Change::RemoveAlias(scope, name) => {
                 self.aliases.remove(&(scope, name));
+            }
+            Change::PutPrincipal(principal) => {
+                self.principals.insert(principal.access_key_id.clone(), principal);
+            }
+            Change::RemovePrincipal(principal) => {
+                self.principals.remove(&principal.access_key_id);
             }
         }
     }
@@ -73,6 +83,11 @@ impl State {
     /// The aliases of one key, by name.
     pub(super) fn aliases_of(&self, arn: &KeyArn) -> impl Iterator<Item = &Alias> {
         self.aliases().filter(move |alias| alias.target() == arn)
+    }
+
+    /// Every principal, by access key id.
+    pub(super) fn principals(&self) -> impl Iterator<Item = &Principal> {
+        self.principals.values()
     }
 
     /// Whether the key an alias points to is there.

@@ -1,0 +1,244 @@
+//! Principals: who may call the endpoint, with which access key.
+//!
+//! The secret access key is needed in the clear to verify a signature, so it cannot be kept as a
+//! hash; it is sealed under the root key like key material. It is shown once, when it is made.
+
+use core::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::root::fill_random;
+use super::state::Change;
+use super::{Keystore, text};
+use crate::limits::{
+    ACCESS_KEY_ID_CHARS_MAX, PRINCIPAL_NAME_CHARS_MAX, SECRET_ACCESS_KEY_BYTES_MAX,
+};
+use crate::secret::Secret;
+use crate::spec::key_id::Scope;
+use crate::spec::{Account, Partition};
+
+/// Label of the associated data that a secret access key is sealed with.
+const SECRET_AAD: &[u8] = b"keymill/keystore/secret-access-key/v1/";
+
+/// Characters of a random access key id: base32, so that it can be read aloud.
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// A caller of the endpoint, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Principal {
+    pub(super) access_key_id: String,
+    pub(super) name: String,
+    #[serde(with = "text")]
+    pub(super) account: Account,
+    #[serde(with = "text")]
+    pub(super) partition: Partition,
+    #[serde(with = "text")]
+    pub(super) created: Timestamp,
+    /// Nonce, ciphertext and tag, in base64.
+    sealed_secret: String,
+}
+
+impl Principal {
+    /// The root user of an account, who has no access key.
+    pub(super) fn root(scope: &Scope) -> Self {
+        Self {
+            access_key_id: String::new(),
+            name: "root".to_owned(),
+            account: scope.account,
+            partition: scope.partition,
+            created: Timestamp::UNIX_EPOCH,
+            sealed_secret: String::new(),
+        }
+    }
+
+    /// The public half of its access key.
+    #[must_use]
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    /// The user's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The account it belongs to.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        self.account
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// `arn:aws:iam::111122223333:user/name`, as policies and audit events name it.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        format!("arn:{}:iam::{}:user/{}", self.partition, self.account, self.name)
+    }
+}
+
+/// What `principal create` may be told.
+#[derive(Debug)]
+pub struct CreatePrincipal {
+    /// Name of the user, unique in its account.
+    pub name: String,
+    /// Its account, if not the keystore's.
+    pub account: Option<Account>,
+    /// An access key brought along; a random one otherwise.
+    pub access_key: Option<AccessKey>,
+}
+
+/// Both halves of an access key.
+#[derive(Debug)]
+pub struct AccessKey {
+    /// The public half.
+    pub id: String,
+    /// The secret half.
+    pub secret: Secret<String>,
+}
+
+impl AccessKey {
+    /// An access key in AWS's form: `AKIA` and 16 characters, and a secret of 40 (240 bits).
+    pub fn random() -> Result<Self, Error> {
+        let mut letters = [0_u8; 16];
+        fill_random(&mut letters)?;
+        let letter = |byte: &u8| char::from(BASE32[usize::from(byte % 32)]);
+        let id = ["AKIA", &letters.iter().map(letter).collect::<String>()].concat();
+        let mut bytes = Secret::new([0; 30]);
+        fill_random(bytes.expose_mut())?;
+        Ok(Self { id, secret: Secret::new(STANDARD.encode(bytes.expose())) })
+    }
+
+    fn check(&self) -> Result<(), PrincipalFault> {
+        let is_letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let fits = (1..=ACCESS_KEY_ID_CHARS_MAX).contains(&self.id.len());
+        if !fits || !self.id.bytes().all(is_letter) {
+            return Err(PrincipalFault::AccessKeyId);
+        }
+        let bytes = self.secret.expose().len();
+        let is_text = self.secret.expose().bytes().all(|b| b.is_ascii_graphic());
+        if is_text && (1..=SECRET_ACCESS_KEY_BYTES_MAX).contains(&bytes) {
+            Ok(())
+        } else {
+            Err(PrincipalFault::SecretAccessKey)
+        }
+    }
+}
+
+/// Why a principal cannot be made or found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrincipalFault {
+    /// The name has characters or a length it may not have.
+    Name,
+    /// The access key id has characters or a length it may not have.
+    AccessKeyId,
+    /// The secret access key has characters or a length it may not have.
+    SecretAccessKey,
+    /// The access key id or the name is taken.
+    Exists(String),
+    /// There is no principal of this access key id or name.
+    Missing(String),
+}
+
+impl fmt::Display for PrincipalFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name => write!(
+                f,
+                "a principal's name has 1 to {PRINCIPAL_NAME_CHARS_MAX} letters, digits or \
+                 characters of _+=,.@-"
+            ),
+            Self::AccessKeyId => write!(
+                f,
+                "an access key id has 1 to {ACCESS_KEY_ID_CHARS_MAX} letters, digits or underscores"
+            ),
+            Self::SecretAccessKey => write!(
+                f,
+                "a secret access key has 1 to {SECRET_ACCESS_KEY_BYTES_MAX} printable ASCII \
+                 characters without spaces"
+            ),
+            Self::Exists(name) => write!(f, "there is a principal {name} already"),
+            Self::Missing(name) => write!(f, "there is no principal {name}"),
+        }
+    }
+}
+
+impl Keystore {
+    /// Makes a principal; returns it with its access key, whose secret is shown nowhere else.
+    pub fn create_principal(
+        &mut self,
+        wanted: CreatePrincipal,
+    ) -> Result<(Principal, AccessKey), Error> {
+        let CreatePrincipal { name, account, access_key } = wanted;
+        check_name(&name)?;
+        let access_key = access_key.map_or_else(AccessKey::random, Ok)?;
+        access_key.check()?;
+        let account = account.unwrap_or(self.scope.account);
+        let is_taken = |other: &Principal| {
+            other.access_key_id == access_key.id || (other.account == account && other.name == name)
+        };
+        if let Some(other) = self.principals().find(|other| is_taken(other)) {
+            return Err(PrincipalFault::Exists(other.arn()).into());
+        }
+        let aad = associated_data(&access_key.id, account);
+        let sealed_secret =
+            self.sealing_key()?.seal_bytes(&aad, access_key.secret.expose().as_bytes())?;
+        let principal = Principal {
+            access_key_id: access_key.id.clone(),
+            name,
+            account,
+            partition: self.scope.partition,
+            created: self.now(),
+            sealed_secret,
+        };
+        self.commit(vec![Change::PutPrincipal(principal.clone())])?;
+        Ok((principal, access_key))
+    }
+
+    /// Every principal, by access key id.
+    pub fn principals(&self) -> impl Iterator<Item = &Principal> {
+        self.state.principals()
+    }
+
+    /// Removes the principal of this access key id, or of this name if only one has it.
+    pub fn delete_principal(&mut self, name: &str) -> Result<Principal, Error> {
+        let by_id = self.principals().find(|principal| principal.access_key_id == name);
+        let by_name: Vec<_> = self.principals().filter(|other| other.name == name).collect();
+        let found = match (by_id, by_name.as_slice()) {
+            (Some(found), _) | (None, &[found]) => found.clone(),
+            _ => return Err(PrincipalFault::Missing(name.to_owned()).into()),
+        };
+        self.commit(vec![Change::RemovePrincipal(found.clone())])?;
+        Ok(found)
+    }
+
+    /// The secret access key, if the record is whole.
+    pub(super) fn open_secret(
+        &self,
+        principal: &Principal,
+    ) -> Result<Option<Secret<Vec<u8>>>, Error> {
+        let aad = associated_data(&principal.access_key_id, principal.account);
+        Ok(self.sealing_key()?.open_bytes(&aad, &principal.sealed_secret))
+    }
+}
+
+/// Binds a sealed secret to its access key id, whose characters exclude the separator.
+fn associated_data(access_key_id: &str, account: Account) -> Vec<u8> {
+    [SECRET_AAD, account.as_str().as_bytes(), b"/", access_key_id.as_bytes()].concat()
+}
+
+fn check_name(name: &str) -> Result<(), PrincipalFault> {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    let fits = (1..=PRINCIPAL_NAME_CHARS_MAX).contains(&name.len());
+    if fits && name.bytes().all(is_allowed) { Ok(()) } else { Err(PrincipalFault::Name) }
+}

@@ -1,0 +1,183 @@
+//! A keystore behind an endpoint: read by many threads without a lock, changed by one at a time.
+//!
+//! The file is open only while changes are written, so that the command line can use the keystore
+//! beside a running endpoint. A thread closes it when no change has come for a moment, and looks
+//! every now and then whether somebody else has written it; if so it is read anew.
+
+use core::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::error::Error;
+use super::snapshot::Snapshot;
+use super::{Keystore, Opener, ScopeOptions};
+use crate::spec::key_id::Scope;
+
+/// How long the file stays open after a change, and how often it is looked at while it is closed.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// How long a change waits while another process has the file open.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// A keystore and the snapshot that stands for it.
+pub struct ServedKeystore {
+    shared: Arc<Shared>,
+    watcher: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    opener: Arc<Opener>,
+    store_id: [u8; 16],
+    scope: Scope,
+    snapshot: ArcSwap<Snapshot>,
+    /// Held while a change is written; never by a reader.
+    file: Mutex<File>,
+    /// Wakes the watcher when the endpoint ends.
+    closing: Condvar,
+}
+
+/// The file, open or not.
+struct File {
+    keystore: Option<Keystore>,
+    /// Whether a change was written since the watcher last looked.
+    is_in_use: bool,
+    /// What the file was like when it was closed.
+    seen: Option<Stamp>,
+    is_closing: bool,
+}
+
+/// By what another's change is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: SystemTime,
+    bytes: u64,
+}
+
+impl ServedKeystore {
+    /// Opens every material and secret of `keystore`, and starts the watcher.
+    pub fn new(keystore: Keystore) -> Result<Self, Error> {
+        let snapshot = Snapshot::of(&keystore, &Snapshot::default())?;
+        let file = File { is_in_use: false, seen: None, is_closing: false, keystore: None };
+        let shared = Arc::new(Shared {
+            opener: Arc::clone(&keystore.opener),
+            store_id: keystore.header.store_id,
+            scope: keystore.scope.clone(),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            file: Mutex::new(File { keystore: Some(keystore), ..file }),
+            closing: Condvar::new(),
+        });
+        let watched = Arc::clone(&shared);
+        let watcher = thread::Builder::new()
+            .name("keymill-keystore".to_owned())
+            .spawn(move || watched.watch())
+            .map_err(Error::io("watch", &shared.opener.home.database()))?;
+        Ok(Self { shared, watcher: Some(watcher) })
+    }
+
+    /// The keystore's own partition, Region and account.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.shared.scope
+    }
+
+    /// Everything as of now.
+    #[must_use]
+    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.shared.snapshot.load()
+    }
+
+    /// Runs `change` on the keystore as it answers for `scope`. When this returns, what was changed
+    /// is on the disk and in the snapshot.
+    ///
+    /// Blocks while another change is written, and for the disk.
+    pub fn change<T>(
+        &self,
+        scope: &Scope,
+        change: impl FnOnce(&mut Keystore) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut file = self.shared.lock();
+        let keystore = self.shared.open(&mut file)?;
+        keystore.set_scope(scope.clone());
+        let outcome = change(keystore);
+        self.shared.publish(keystore)?;
+        outcome
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The open keystore.
+    fn open<'f>(&self, file: &'f mut File) -> Result<&'f mut Keystore, Error> {
+        file.is_in_use = true;
+        let keystore = match file.keystore.take() {
+            Some(keystore) => keystore,
+            None => self.reopen(WAIT)?,
+        };
+        Ok(file.keystore.insert(keystore))
+    }
+
+    fn reopen(&self, wait: Duration) -> Result<Keystore, Error> {
+        let opener = Arc::clone(&self.opener);
+        let keystore = Keystore::open_with(opener, &ScopeOptions::default(), wait)?;
+        if keystore.header.store_id == self.store_id {
+            Ok(keystore)
+        } else {
+            Err(Error::Replaced(self.opener.home.database()))
+        }
+    }
+
+    /// Puts the keystore's present state in place of the snapshot.
+    fn publish(&self, keystore: &Keystore) -> Result<(), Error> {
+        let snapshot = Snapshot::of(keystore, &self.snapshot.load())?;
+        self.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// The life of the watching thread.
+    fn watch(&self) {
+        let mut file = self.lock();
+        while !file.is_closing {
+            if file.keystore.is_none() && file.seen != self.stamp() {
+                // While another process has the file open, or if it is gone, the snapshot stays.
+                if let Ok(keystore) = self.reopen(Duration::ZERO) {
+                    let _ = self.publish(&keystore);
+                    file.keystore = Some(keystore);
+                }
+            } else if !core::mem::take(&mut file.is_in_use) && file.keystore.is_some() {
+                file.keystore = None;
+                file.seen = self.stamp();
+            }
+            let waited = self.closing.wait_timeout(file, PERIOD);
+            file = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let found = std::fs::metadata(self.opener.home.database()).ok()?;
+        Some(Stamp { modified: found.modified().ok()?, bytes: found.len() })
+    }
+}
+
+impl Drop for ServedKeystore {
+    fn drop(&mut self) {
+        self.shared.lock().is_closing = true;
+        self.shared.closing.notify_all();
+        if let Some(watcher) = self.watcher.take() {
+            // A watcher that panicked has nothing left to end.
+            let _ = watcher.join();
+        }
+        self.shared.lock().keystore = None;
+    }
+}
+
+impl fmt::Debug for ServedKeystore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServedKeystore").field("scope", self.scope()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,226 @@
+//! A snapshot: all keys, aliases and principals at one moment, opened and ready for use.
+//!
+//! An endpoint answers from it without a lock and without touching the file; a change makes a new
+//! one that shares what did not change with the old.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::alias::Alias;
+use super::error::Error;
+use super::key::KmsKey;
+use super::principal::Principal;
+use super::{Keystore, parse_key_id};
+use crate::crypto::seal::WrappingKey;
+use crate::secret::Secret;
+use crate::spec::key_id::Scope;
+use crate::spec::{AliasName, KeyArn, KeyId, MaterialId, ResourceId};
+
+/// Every key, alias and principal of a keystore, read only.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    regions: HashMap<Scope, Region>,
+    principals: HashMap<String, Arc<ServedPrincipal>>,
+}
+
+/// What one account has in one Region.
+#[derive(Debug, Default)]
+struct Region {
+    keys: HashMap<ResourceId, Arc<ServedKey>>,
+    aliases: HashMap<AliasName, (Alias, Arc<ServedKey>)>,
+}
+
+/// A KMS key with its materials opened.
+#[derive(Debug)]
+pub struct ServedKey {
+    record: KmsKey,
+    arn: String,
+    /// Oldest first, like the record's; without those that are damaged.
+    materials: Vec<Arc<WrappingKey>>,
+}
+
+impl ServedKey {
+    /// The key as it is kept: state, origin, description.
+    #[must_use]
+    pub const fn record(&self) -> &KmsKey {
+        &self.record
+    }
+
+    /// The text of its ARN.
+    #[must_use]
+    pub fn arn(&self) -> &str {
+        &self.arn
+    }
+
+    /// The material that seals, if the key may wrap now.
+    pub fn wrapping_key(&self) -> Result<&Arc<WrappingKey>, Error> {
+        self.record.check_usable()?;
+        let current = self.record.current_material();
+        self.material(current.ok_or_else(|| Error::PendingImport(self.record.arn.clone()))?)
+    }
+
+    /// The material a blob was sealed with, if the key may unwrap now.
+    pub fn unwrapping_key(&self, id: MaterialId) -> Result<&Arc<WrappingKey>, Error> {
+        self.record.check_usable()?;
+        self.material(id)
+    }
+
+    fn material(&self, id: MaterialId) -> Result<&Arc<WrappingKey>, Error> {
+        let found = self.materials.iter().find(|material| material.material_id() == id);
+        found.ok_or_else(|| Error::MaterialNotFound(self.record.arn.clone(), id))
+    }
+}
+
+/// A principal with its secret opened.
+#[derive(Debug)]
+pub struct ServedPrincipal {
+    record: Principal,
+    arn: String,
+    secret: Secret<Vec<u8>>,
+}
+
+impl ServedPrincipal {
+    /// The root user of the account of `scope`, for an endpoint that asks for no signature. No
+    /// signature is ever checked against it: it has no secret.
+    #[must_use]
+    pub fn root(scope: &Scope) -> Self {
+        let record = Principal::root(scope);
+        let arn = format!("arn:{}:iam::{}:root", scope.partition, scope.account);
+        Self { record, arn, secret: Secret::new(Vec::new()) }
+    }
+
+    /// The principal as it is kept.
+    #[must_use]
+    pub const fn record(&self) -> &Principal {
+        &self.record
+    }
+
+    /// The text of its ARN.
+    #[must_use]
+    pub fn arn(&self) -> &str {
+        &self.arn
+    }
+
+    /// The secret access key.
+    #[must_use]
+    pub const fn secret(&self) -> &Secret<Vec<u8>> {
+        &self.secret
+    }
+}
+
+impl Snapshot {
+    /// Opens everything in `keystore`; takes from `previous` what is still the same.
+    pub(super) fn of(keystore: &Keystore, previous: &Self) -> Result<Self, Error> {
+        let mut snapshot = Self::default();
+        for record in keystore.keys() {
+            let old = previous.key(&record.arn).filter(|old| old.record == *record);
+            let key = old.map_or_else(
+                || serve_key(keystore, record).map(Arc::new),
+                |old| Ok(Arc::clone(old)),
+            )?;
+            let region = snapshot.regions.entry(record.arn.scope.clone()).or_default();
+            region.keys.insert(record.arn.id, key);
+        }
+        for alias in keystore.state.aliases() {
+            let region = snapshot.regions.entry(alias.scope().clone()).or_default();
+            if let Some(key) = region.keys.get(&alias.target().id) {
+                let entry = (alias.clone(), Arc::clone(key));
+                region.aliases.insert(alias.name().clone(), entry);
+            }
+        }
+        for record in keystore.principals() {
+            let id = record.access_key_id.clone();
+            let old = previous.principals.get(&id).filter(|old| old.record == *record);
+            let principal = match old {
+                Some(old) => Some(Arc::clone(old)),
+                None => keystore.open_secret(record)?.map(|secret| {
+                    let (record, arn) = (record.clone(), record.arn());
+                    Arc::new(ServedPrincipal { record, arn, secret })
+                }),
+            };
+            snapshot.principals.extend(principal.map(|principal| (id, principal)));
+        }
+        Ok(snapshot)
+    }
+
+    /// The principal with this access key id.
+    #[must_use]
+    pub fn principal(&self, access_key_id: &str) -> Option<&Arc<ServedPrincipal>> {
+        self.principals.get(access_key_id)
+    }
+
+    /// The key with this ARN.
+    #[must_use]
+    pub fn key(&self, arn: &KeyArn) -> Option<&Arc<ServedKey>> {
+        self.regions.get(&arn.scope)?.keys.get(&arn.id)
+    }
+
+    /// Every key in `scope`, in no order.
+    pub fn keys_in(&self, scope: &Scope) -> impl Iterator<Item = &Arc<ServedKey>> {
+        self.regions.get(scope).into_iter().flat_map(|region| region.keys.values())
+    }
+
+    /// Every alias in `scope`, in no order.
+    pub fn aliases_in(&self, scope: &Scope) -> impl Iterator<Item = &Alias> {
+        let aliases = self.regions.get(scope).into_iter();
+        aliases.flat_map(|region| region.aliases.values().map(|(alias, _)| alias))
+    }
+
+    /// The key a blob names by its id alone: in `scope` first, then in the other accounts of its
+    /// Region.
+    #[must_use]
+    pub fn key_of_blob(&self, scope: &Scope, id: ResourceId) -> Option<&Arc<ServedKey>> {
+        let here = self.regions.get(scope).and_then(|region| region.keys.get(&id));
+        let same_region = |other: &Scope| other.region == scope.region;
+        here.or_else(|| {
+            let mut others = self.regions.iter().filter(|(other, _)| same_region(other));
+            others.find_map(|(_, region)| region.keys.get(&id))
+        })
+    }
+
+    /// Finds a key by any of the four forms of a `KeyId`, in any state, for a caller in `scope`.
+    ///
+    /// A key id or alias name belongs to the caller's account; an ARN may name another account,
+    /// but no other Region.
+    pub fn resolve(&self, scope: &Scope, text: &str) -> Result<&Arc<ServedKey>, Error> {
+        match parse_key_id(text)? {
+            KeyId::Id(id) => self.find(KeyArn { scope: scope.clone(), id }),
+            KeyId::KeyArn(arn) => {
+                check_region(&arn.scope, scope)?;
+                self.find(arn)
+            }
+            KeyId::Alias(name) => self.find_alias(scope, name),
+            KeyId::AliasArn(named, name) => {
+                check_region(&named, scope)?;
+                self.find_alias(&named, name)
+            }
+        }
+    }
+
+    fn find(&self, arn: KeyArn) -> Result<&Arc<ServedKey>, Error> {
+        self.key(&arn).ok_or(Error::KeyNotFound(arn))
+    }
+
+    fn find_alias(&self, scope: &Scope, name: AliasName) -> Result<&Arc<ServedKey>, Error> {
+        let found = self.regions.get(scope).and_then(|region| region.aliases.get(&name));
+        found.map(|(_, key)| key).ok_or_else(|| Error::AliasNotFound(scope.clone(), name))
+    }
+}
+
+fn serve_key(keystore: &Keystore, record: &KmsKey) -> Result<ServedKey, Error> {
+    let sealing = keystore.sealing_key()?;
+    let open = |material: &super::key::SealedMaterial| {
+        let opened = sealing.open(&record.arn, material.id, &material.sealed)?;
+        Some(Arc::new(WrappingKey::new(opened.arn, opened.material)))
+    };
+    let materials = record.materials.iter().filter_map(open).collect();
+    Ok(ServedKey { record: record.clone(), arn: record.arn.to_string(), materials })
+}
+
+fn check_region(named: &Scope, here: &Scope) -> Result<(), Error> {
+    if named.region == here.region && named.partition == here.partition {
+        Ok(())
+    } else {
+        Err(Error::ArnElsewhere(named.region.clone()))
+    }
+}

@@ -21,7 +21,7 @@ pub fn kbkdf_hmac_sha256(key: &[u8; 32], label: &[u8], context: &[u8]) -> Secret
 ///
 /// Never: HMAC takes keys of any length.
 #[must_use]
-pub fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> Secret<[u8; 32]> {
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Secret<[u8; 32]> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {
         mac.update(part);

@@ -190,10 +190,34 @@ pub fn seal(
     plaintext: &[u8],
     context: &EncryptionContext,
 ) -> Result<Vec<u8>, BlobError> {
+    seal_payload(key, drbg, Payload::Data, plaintext, context)
+}
+
+/// Seals what was opened again, as what it was: a private key stays one.
+///
+/// # Errors
+///
+/// [`BlobError::PlaintextTooLong`].
+pub fn seal_again(
+    key: &WrappingKey,
+    drbg: &mut Drbg,
+    opened: &Opened,
+    context: &EncryptionContext,
+) -> Result<Vec<u8>, BlobError> {
+    seal_payload(key, drbg, opened.payload, opened.plaintext.expose(), context)
+}
+
+fn seal_payload(
+    key: &WrappingKey,
+    drbg: &mut Drbg,
+    payload: Payload,
+    plaintext: &[u8],
+    context: &EncryptionContext,
+) -> Result<Vec<u8>, BlobError> {
     if plaintext.len() > PLAINTEXT_BYTES_MAX {
         return Err(BlobError::PlaintextTooLong { bytes: plaintext.len() });
     }
-    let header = BlobHeader::new(key, Payload::Data, nonce(drbg));
+    let header = BlobHeader::new(key, payload, nonce(drbg));
     let mut aad = Vec::new();
     associated_data(&header, key, &mut aad);
     context.encode(&mut aad);

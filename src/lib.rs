@@ -6,6 +6,7 @@
 //!
 //! | room | what it is |
 //! |---|---|
+//! | [`kms`] | the second door: the KMS endpoint |
 //! | [`pipeline`] | the corridor: manifest, authorize, take, wrap, sink |
 //! | [`pool`] | ready key pairs of each spec, each handed out once |
 //! | [`keystore`] | KMS keys at rest |
@@ -15,6 +16,7 @@
 
 pub mod crypto;
 pub mod keystore;
+pub mod kms;
 pub mod limits;
 pub mod pipeline;
 pub mod pool;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "the comments are the help text, shown as they are")]
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -42,6 +43,11 @@ pub enum Command {
     /// Names for KMS keys
     #[command(subcommand)]
     Alias(Alias),
+    /// Answer KMS clients over HTTP
+    Serve(Serve),
+    /// Who may call the endpoint
+    #[command(subcommand)]
+    Principal(Principal),
     /// Show what is in an output file
     Inspect(Inspect),
     /// Open one private key
@@ -244,6 +250,69 @@ pub struct AliasList {
     /// Only the names of this key
     #[arg(long, value_name = "KEY")]
     pub key_id: Option<KeyId>,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8181")]
+    pub listen: SocketAddr,
+    /// Serve an address that others can reach, though nothing encrypts what they send and get
+    #[arg(long)]
+    pub allow_plaintext: bool,
+    /// Whether calls must be signed: sigv4, or none (on a loopback address only)
+    #[arg(long, value_name = "HOW", default_value = "sigv4")]
+    pub auth: Auth,
+    /// Number of threads [default: the cores this process may use]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Most open connections
+    #[arg(long, value_name = "N", default_value_t = keymill::limits::CONNECTIONS_DEFAULT)]
+    pub connections: usize,
+    /// Instructions to make keys with: auto, portable or ifma
+    #[arg(long, value_name = "BACKEND", default_value = "auto")]
+    pub backend: BackendChoice,
+    #[command(flatten)]
+    pub scope: Scope,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    Sigv4,
+    None,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Principal {
+    /// Make a user with an access key, whose secret is shown this once
+    Create(PrincipalCreate),
+    /// List all users
+    List,
+    /// Remove a user; its access key is of no use from then on
+    Delete(PrincipalDelete),
+}
+
+#[derive(Debug, Args)]
+pub struct PrincipalCreate {
+    /// Name of the user, unique in its account
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// Account of the user [default: the keystore's]
+    #[arg(long, value_name = "NUMBER")]
+    pub account_id: Option<Account>,
+    /// Access key id to use instead of a random one
+    #[arg(long, value_name = "ID", requires = "secret_access_key_file")]
+    pub access_key_id: Option<String>,
+    /// File whose first line is the secret access key
+    #[arg(long, value_name = "FILE", requires = "access_key_id")]
+    pub secret_access_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct PrincipalDelete {
+    /// Name or access key id of the user
+    #[arg(value_name = "NAME")]
+    pub name: String,
 }
 
 #[derive(Debug, Args)]

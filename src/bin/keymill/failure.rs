@@ -107,6 +107,9 @@ impl From<AuthorizeError> for Failure {
     fn from(error: AuthorizeError) -> Self {
         match error {
             AuthorizeError::Keystore(error) => error.into(),
+            error @ AuthorizeError::Denied { .. } => {
+                Self::new(Code::NoPermission, named(error.aws_name(), &error))
+            }
             error @ AuthorizeError::NotOffered { .. } => {
                 let message = named(error.aws_name(), &error);
                 Self::new(Code::NoPermission, message).hint(

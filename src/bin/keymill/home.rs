@@ -1,10 +1,10 @@
 //! The keystore's folder, and how it is unlocked.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keymill::keystore::{Keystore, OpenOptions, Outcome, Unlock};
+use keymill::keystore::{Keystore, OpenOptions, Outcome, ScopeOptions, Unlock};
 use keymill::secret::Secret;
 use keymill::spec::KeyId;
 
@@ -31,8 +31,13 @@ pub fn path(arguments: &Arguments) -> Result<PathBuf, Failure> {
 
 /// Opens the keystore; makes one, with a first key, if there is none.
 pub fn open_or_create(arguments: &Arguments) -> Result<Keystore, Failure> {
+    open_or_create_in(arguments, ScopeOptions::default())
+}
+
+/// As [`open_or_create`], and answers for `scope`, which becomes a new keystore's own.
+pub fn open_or_create_in(arguments: &Arguments, scope: ScopeOptions) -> Result<Keystore, Failure> {
     let home = path(arguments)?;
-    let options = options(arguments)?;
+    let options = OpenOptions { scope, ..options(arguments)? };
     let (keystore, outcome) = Keystore::open_or_create(&home, options)?;
     if outcome == Outcome::Created {
         announce(&home);
@@ -81,14 +86,19 @@ fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
 
 /// The first line of `--passphrase-file`.
 pub fn passphrase_from_file(arguments: &Arguments) -> Result<Option<Secret<String>>, Failure> {
-    let Some(path) = &arguments.passphrase_file else { return Ok(None) };
+    let path = arguments.passphrase_file.as_ref();
+    path.map(|path| secret_line("passphrase file", path)).transpose()
+}
+
+/// The first line of the file at `path`, which is a `kind`.
+pub fn secret_line(kind: &str, path: &Path) -> Result<Secret<String>, Failure> {
     let text = fs::read_to_string(path).map(Secret::new).map_err(|error| {
-        Failure::new(Code::NoInput, format!("passphrase file {}: {error}", path.display()))
+        Failure::new(Code::NoInput, format!("{kind} {}: {error}", path.display()))
     })?;
     let line = text.expose().lines().next().unwrap_or_default();
     if line.is_empty() {
-        let message = format!("passphrase file {}: the first line is empty", path.display());
+        let message = format!("{kind} {}: the first line is empty", path.display());
         return Err(Failure::new(Code::BadData, message));
     }
-    Ok(Some(Secret::new(line.to_owned())))
+    Ok(Secret::new(line.to_owned()))
 }

@@ -16,7 +16,9 @@ mod inspect;
 mod key;
 mod output;
 mod parts;
+mod principal;
 mod repair;
+mod serve;
 mod verify;
 
 use std::process::ExitCode;
@@ -52,6 +54,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Generate(generate) => generate::run(arguments, generate),
         Command::Key(key) => key::run(arguments, key),
         Command::Alias(alias) => alias::run(arguments, alias),
+        Command::Serve(serve) => serve::run(arguments, serve),
+        Command::Principal(principal) => principal::run(arguments, principal),
         Command::Inspect(inspect) => inspect::run(arguments, inspect),
         Command::Decrypt(decrypt) => decrypt::run(arguments, decrypt),
         Command::Verify(verify) => verify::run(arguments, verify),

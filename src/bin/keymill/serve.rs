@@ -1,0 +1,107 @@
+//! `keymill serve`: the KMS endpoint, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use keymill::keystore::{CreatePrincipal, Keystore, ServedKeystore};
+use keymill::kms::{Authentication, Endpoint, Server, ServerOptions};
+use keymill::pipeline::stock::Stock;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{Arguments, Auth, Serve};
+use crate::failure::{Code, Failure};
+use crate::home;
+use crate::output::{print, say};
+
+/// Name of the user that the first `serve` makes.
+const FIRST_PRINCIPAL: &str = "default";
+
+pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
+    check_exposure(wanted)?;
+    let backend = wanted.backend.select().map_err(|error| {
+        Failure::new(Code::Unavailable, error).hint("leave --backend out, or give portable")
+    })?;
+    let mut keystore = home::open_or_create_in(arguments, wanted.scope.to_options())?;
+    let exports = first_principal(&mut keystore)?;
+    let region = keystore.scope().region.clone();
+    let authentication = match wanted.auth {
+        Auth::Sigv4 => Authentication::SigV4,
+        Auth::None => Authentication::None,
+    };
+    let source = Stock::start(backend).map_err(|error| Failure::new(Code::TryAgain, error))?;
+    let endpoint = Endpoint::new(ServedKeystore::new(keystore)?, Arc::new(source), authentication);
+    let options = ServerOptions {
+        threads: wanted.threads,
+        connections_max: wanted.connections,
+        ..ServerOptions::new(wanted.listen)
+    };
+    let server = Server::start(&Arc::new(endpoint), &options)
+        .map_err(|error| Failure::new(Code::Unavailable, error))?;
+    let address = server.address();
+    if let Some(exports) = exports {
+        print(&format!("{exports}{}", point_to(address, region.as_str())))?;
+    }
+    say(format!("listening on http://{address}"));
+    wait_for_signal()?;
+    say("stopping");
+    server.stop();
+    Ok(())
+}
+
+/// Refuses what would let others read or make calls that they should not.
+fn check_exposure(wanted: &Serve) -> Result<(), Failure> {
+    let is_local = wanted.listen.ip().is_loopback();
+    if !is_local && wanted.auth == Auth::None {
+        let message = format!("--auth none on {}: anybody could use every key", wanted.listen);
+        return Err(
+            Failure::new(Code::Usage, message).hint("listen on 127.0.0.1, or let calls be signed")
+        );
+    }
+    if !is_local && !wanted.allow_plaintext {
+        let message =
+            format!("{} can be reached by others, and nothing is encrypted", wanted.listen);
+        return Err(Failure::new(Code::Usage, message).hint(
+            "listen on 127.0.0.1, or give --allow-plaintext behind something that encrypts",
+        ));
+    }
+    Ok(())
+}
+
+/// Makes a user if there is none; returns its access key, as a shell takes it.
+fn first_principal(keystore: &mut Keystore) -> Result<Option<String>, Failure> {
+    if keystore.principals().next().is_some() {
+        return Ok(None);
+    }
+    let wanted =
+        CreatePrincipal { name: FIRST_PRINCIPAL.to_owned(), account: None, access_key: None };
+    let (_, key) = keystore.create_principal(wanted)?;
+    Ok(Some(format!(
+        "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n",
+        key.id,
+        key.secret.expose()
+    )))
+}
+
+/// What points clients to this endpoint. SDKs read one name of the Region or the other.
+fn point_to(address: SocketAddr, region: &str) -> String {
+    format!(
+        "export AWS_ENDPOINT_URL_KMS=http://{address} AWS_REGION={region} \
+         AWS_DEFAULT_REGION={region}\n"
+    )
+}
+
+/// Waits for SIGTERM or SIGINT.
+fn wait_for_signal() -> Result<(), Failure> {
+    let fault = |error| Failure::new(Code::TryAgain, format!("cannot wait for signals: {error}"));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fault)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(fault)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(fault)?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,96 @@
+//! The endpoint: what all threads share, and what each has for itself.
+
+use core::cell::RefCell;
+use core::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::sigv4::Verifier;
+use crate::crypto::drbg::{Drbg, EntropyError};
+use crate::keystore::{ServedKeystore, ServedPrincipal};
+use crate::pipeline::authorize::Caller;
+use crate::pipeline::source::KeyPairSource;
+use crate::spec::key_id::Scope;
+
+/// Whether calls must be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// Every call is signed by a principal of the keystore.
+    SigV4,
+    /// Any signature or none; every caller is the root user of the keystore's account.
+    None,
+}
+
+/// What all threads share; read only, but for what locks itself.
+pub struct Endpoint {
+    pub(super) keystore: ServedKeystore,
+    pub(super) source: Arc<dyn KeyPairSource>,
+    pub(super) authentication: Authentication,
+    /// Whom unsigned calls are taken to come from.
+    pub(super) root: Arc<ServedPrincipal>,
+}
+
+impl Endpoint {
+    /// An endpoint that answers from `keystore`, with key pairs from `source`.
+    #[must_use]
+    pub fn new(
+        keystore: ServedKeystore,
+        source: Arc<dyn KeyPairSource>,
+        authentication: Authentication,
+    ) -> Self {
+        let root = Arc::new(ServedPrincipal::root(keystore.scope()));
+        Self { keystore, source, authentication, root }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("keystore", &self.keystore)
+            .field("authentication", &self.authentication)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What each thread has for itself. Nothing of it is borrowed across an await.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) verifier: RefCell<Verifier>,
+    drbg: RefCell<Drbg>,
+}
+
+impl Worker {
+    /// A thread's own part.
+    pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, EntropyError> {
+        let drbg = RefCell::new(Drbg::from_system()?);
+        Ok(Self { endpoint, verifier: RefCell::default(), drbg })
+    }
+
+    /// Runs `draw` on the thread's generator, with fresh entropy mixed in first.
+    ///
+    /// Every call is a batch of its own, so that a copy of the process repeats no nonce.
+    pub(super) fn with_drbg<T>(
+        &self,
+        draw: impl FnOnce(&mut Drbg) -> T,
+    ) -> Result<T, super::error::Error> {
+        let mut drbg = self.drbg.borrow_mut();
+        drbg.reseed().map_err(|_| super::error::Error::internal())?;
+        Ok(draw(&mut drbg))
+    }
+
+    /// An id for one request: unique, not secret.
+    pub(super) fn request_id(&self) -> uuid::Uuid {
+        let mut bytes = [0; 16];
+        self.drbg.borrow_mut().fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// The caller of an unsigned call to `scope`'s Region.
+    pub(super) fn root_in(&self, region: Option<crate::spec::Region>) -> Rc<Caller> {
+        let own = self.endpoint.keystore.scope();
+        let region = region.unwrap_or_else(|| own.region.clone());
+        let scope = Scope { partition: region.partition(), region, account: own.account };
+        Rc::new(Caller { principal: Arc::clone(&self.endpoint.root), scope })
+    }
+}

@@ -1,0 +1,93 @@
+//! Everything the endpoint answers that AWS neither documents nor was seen to answer.
+//!
+//! Each is the likeliest answer at the time of writing; where a recording of the real service shows
+//! another one, this is the place to change.
+
+use super::error::Error;
+use crate::spec::KeyPairSpec;
+
+/// The trigger and the only text of a context that KMS does not take: an empty key or value, a key
+/// given twice, more than our limits allow. The text was seen, its trigger was not.
+pub(super) const INVALID_CONTEXT: &str = "Invalid EncryptionContext";
+
+/// Headers that the real service is remembered to send with every answer.
+pub(super) const NO_STORE: &str = "no-cache, no-store, must-revalidate, private";
+
+/// A body that is no JSON object, or has a member of the wrong type, gets no message.
+pub(super) const fn serialization() -> Error {
+    Error::bare("SerializationException")
+}
+
+/// A body over the limit: KMS documents no limit and no error.
+pub(super) const fn body_too_large() -> Error {
+    Error::bare("RequestEntityTooLargeException")
+}
+
+/// `Recipient` asks for an answer encrypted to a Nitro enclave, which is not built here.
+pub(super) fn recipient() -> Error {
+    Error::new("UnsupportedOperationException", "Recipient is not supported by this endpoint.")
+}
+
+/// `GenerateRandom` from a custom key store: there is none here.
+pub(super) fn no_custom_key_store(id: &str) -> Error {
+    let message = format!("Custom key store {id} does not exist");
+    Error::new("CustomKeyStoreNotFoundException", message)
+}
+
+/// A marker that no page ended with. The exception is documented, its text is not.
+pub(super) const fn invalid_marker() -> Error {
+    Error::bare("InvalidMarkerException")
+}
+
+/// SM2 outside of China, ML-KEM inside: that it is refused is documented, the text is not.
+pub(super) fn spec_not_offered(spec: KeyPairSpec) -> Error {
+    let message = format!("KeyPairSpec {spec} is not supported in this region.");
+    Error::new("UnsupportedOperationException", message)
+}
+
+/// A signature that covers too little: the host and the operation must be signed.
+pub(super) fn unsigned_header(name: &str) -> Error {
+    let message = format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.");
+    Error::new("InvalidSignatureException", message)
+}
+
+/// The date in the credential scope is another than the one of the request.
+pub(super) fn scope_date(scope: &str, date: &str) -> Error {
+    let day = date.get(..8).unwrap_or(date);
+    let message = format!(
+        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: \
+         '{scope}' != '{day}', from '{date}'."
+    );
+    Error::new("InvalidSignatureException", message)
+}
+
+/// The credential scope ends in another word than `aws4_request`.
+pub(super) fn scope_end(end: &str) -> Error {
+    let message = format!(
+        "Credential should be scoped with a valid terminator: 'aws4_request', not '{end}'."
+    );
+    Error::new("InvalidSignatureException", message)
+}
+
+/// The `Credential` is no access key id and scope.
+pub(super) fn credential_form(credential: &str) -> Error {
+    let message = format!(
+        "Credential must have exactly 5 slash-delimited elements, e.g. \
+         keyid/date/region/service/term, got '{credential}'"
+    );
+    Error::new("IncompleteSignatureException", message)
+}
+
+/// A date header that is no date.
+pub(super) fn date_form(date: &str) -> Error {
+    let message = format!(
+        "Date must be in ISO-8601 'basic format'. Got '{date}'. \
+         See http://en.wikipedia.org/wiki/ISO_8601"
+    );
+    Error::new("IncompleteSignatureException", message)
+}
+
+/// An `Authorization` header of another scheme than Signature Version 4.
+pub(super) fn other_scheme() -> Error {
+    Error::new("MissingAuthenticationTokenException", "Missing Authentication Token")
+}

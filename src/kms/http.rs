@@ -1,0 +1,81 @@
+//! HTTP: a request's body within its limits, and an answer as one piece.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::error::Error;
+use super::guesses;
+use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_SECONDS_MAX};
+
+/// What is sent.
+pub(super) type HttpAnswer = Response<Full<Bytes>>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+const XML: HeaderValue = HeaderValue::from_static("application/xml");
+const NO_STORE: HeaderValue = HeaderValue::from_static(guesses::NO_STORE);
+const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// The whole body; an error closes the connection with no answer but where AWS has one.
+pub(super) async fn read_body(body: Incoming) -> Result<Bytes, BodyError> {
+    let limited = Limited::new(body, REQUEST_BODY_BYTES_MAX);
+    let patience = Duration::from_secs(REQUEST_BODY_SECONDS_MAX);
+    match timeout(patience, limited.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(_)) | Err(_) => Err(BodyError::Incomplete),
+    }
+}
+
+/// Why there is no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyError {
+    /// Longer than any request.
+    TooLarge,
+    /// Too slow, cut off, or not framed as HTTP says.
+    Incomplete,
+}
+
+/// An answer of AWS JSON 1.1: the members, or an error. An operation without output has no body.
+pub(super) fn json_answer(request_id: Uuid, outcome: Result<Vec<u8>, Error>) -> HttpAnswer {
+    match outcome {
+        Ok(body) => answer(StatusCode::OK, JSON, request_id, body),
+        Err(error) => {
+            let mut body = format!("{{\"__type\":\"{}\"", error.name);
+            if let Some(message) = &error.message {
+                body += ",\"message\":";
+                body += &serde_json::Value::from(&**message).to_string();
+            }
+            body.push('}');
+            answer(error.status(), JSON, request_id, body.into_bytes())
+        }
+    }
+}
+
+/// The answer to a request that names no operation: the service's front door speaks XML.
+pub(super) fn no_operation(request_id: Uuid) -> HttpAnswer {
+    let body = "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to \
+                be authorized</Message>\n</AccessDeniedException>\n";
+    answer(StatusCode::FORBIDDEN, XML, request_id, body.as_bytes().to_vec())
+}
+
+fn answer(status: StatusCode, form: HeaderValue, request_id: Uuid, body: Vec<u8>) -> HttpAnswer {
+    let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
+    let id = request_id.as_hyphenated().encode_lower(&mut id);
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.reserve(4);
+    headers.insert(CONTENT_TYPE, form);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(X_AMZN_REQUEST_ID, id);
+    }
+    answer
+}

@@ -1,0 +1,94 @@
+//! `DescribeKey`: a key's metadata, in any state.
+
+use serde::{Deserialize, Serialize};
+
+use crate::keystore::{KeySpec, KeyState, KeyUsage, KmsKey, Origin};
+use crate::kms::call::Call;
+use crate::kms::error::Error;
+use crate::kms::members::Check;
+use crate::kms::wire::{self, Date, Shown, Text};
+use crate::pipeline::authorize::{KeyUse, access};
+use crate::spec::{Account, MaterialId, ResourceId};
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::kms) struct Members<'a> {
+    #[serde(borrow)]
+    key_id: Option<Text<'a>>,
+    grant_tokens: Option<Vec<Text<'a>>>,
+}
+
+/// `KeyMetadata` as it is on the wire.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct KeyMetadata<'a> {
+    #[serde(rename = "AWSAccountId")]
+    account: Shown<Account>,
+    arn: String,
+    creation_date: Date,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_key_material_id: Option<Shown<MaterialId>>,
+    customer_master_key_spec: KeySpec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_date: Option<Date>,
+    description: &'a str,
+    enabled: bool,
+    encryption_algorithms: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration_model: Option<&'static str>,
+    key_id: Shown<ResourceId>,
+    key_manager: &'static str,
+    key_spec: KeySpec,
+    key_state: KeyState,
+    key_usage: KeyUsage,
+    multi_region: bool,
+    origin: Origin,
+}
+
+/// An answer that is a key's metadata.
+pub(super) fn key_metadata(key: &KmsKey) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer<'a> {
+        key_metadata: KeyMetadata<'a>,
+    }
+
+    let arn = key.arn();
+    let is_imported = key.origin() == Origin::External && key.current_material().is_some();
+    let key_metadata = KeyMetadata {
+        account: Shown(arn.scope.account),
+        arn: arn.to_string(),
+        creation_date: Date(key.created()),
+        current_key_material_id: key.current_material().map(Shown),
+        customer_master_key_spec: key.spec(),
+        deletion_date: key.deletion_date().map(Date),
+        description: key.description(),
+        enabled: key.state() == KeyState::Enabled,
+        encryption_algorithms: ["SYMMETRIC_DEFAULT"],
+        expiration_model: is_imported.then_some("KEY_MATERIAL_DOES_NOT_EXPIRE"),
+        key_id: Shown(arn.id),
+        key_manager: "CUSTOMER",
+        key_spec: key.spec(),
+        key_state: key.state(),
+        key_usage: key.usage(),
+        multi_region: arn.id.multi_region,
+        origin: key.origin(),
+    };
+    wire::write(&Answer { key_metadata })
+}
+
+/// Answers the call.
+pub(in crate::kms) async fn answer(
+    call: &Call<'_>,
+    members: Members<'_>,
+) -> Result<Vec<u8>, Error> {
+    let mut check = Check::default();
+    let key_id = check.key_id("keyId", members.key_id.as_ref());
+    let key_id = check.required("keyId", key_id);
+    let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
+    let key_id = check.end(key_id)?;
+    let mut wanted = KeyUse::management(call.operation, &call.caller, key_id);
+    wanted.grant_tokens = &grant_tokens;
+    Ok(key_metadata(access(&call.snapshot, &wanted)?.key().record()))
+}

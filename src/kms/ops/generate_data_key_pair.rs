@@ -1,0 +1,96 @@
+//! `GenerateDataKeyPairWithoutPlaintext`, and `GenerateDataKeyPair`, which shows the private key
+//! too: a batch of one through the corridor.
+
+use core::future::poll_fn;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::crypto::seal::{Contexts, seal_batch};
+use crate::kms::call::Call;
+use crate::kms::error::Error;
+use crate::kms::guesses;
+use crate::kms::members::Check;
+use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
+use crate::pipeline::authorize::{AuthorizeError, KeyUse, access};
+use crate::secret::Secret;
+use crate::spec::{KeyPairSpec, Operation};
+use crate::sys::features::Backend;
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::kms) struct Members<'a> {
+    #[serde(borrow)]
+    key_id: Option<Text<'a>>,
+    key_pair_spec: Option<Text<'a>>,
+    encryption_context: Option<Pairs>,
+    grant_tokens: Option<Vec<Text<'a>>>,
+    recipient: Option<&'a RawValue>,
+    dry_run: Option<bool>,
+}
+
+/// What is answered.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer<'a> {
+    private_key_ciphertext_blob: Blob<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_key_plaintext: Option<Blob<'a>>,
+    public_key: Blob<'a>,
+    key_id: &'a str,
+    key_pair_spec: &'static str,
+    key_material_id: Shown<crate::spec::MaterialId>,
+}
+
+/// Answers the call.
+pub(in crate::kms) async fn answer(
+    call: &Call<'_>,
+    members: Members<'_>,
+) -> Result<Vec<u8>, Error> {
+    let mut check = Check::default();
+    let key_id = check.key_id("keyId", members.key_id.as_ref());
+    let key_id = check.required("keyId", key_id);
+    let names = KeyPairSpec::ALL.map(KeyPairSpec::name);
+    let spec = check.one_of("keyPairSpec", members.key_pair_spec.as_ref(), &names);
+    check.required("keyPairSpec", members.key_pair_spec.as_ref());
+    let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
+    let context = check.context(members.encryption_context);
+    let (key_id, spec): (&str, KeyPairSpec) = check.end(key_id.zip(spec))?;
+    let shows_plaintext = call.operation == Operation::GenerateDataKeyPair;
+    if shows_plaintext && members.recipient.is_some() {
+        return Err(guesses::recipient());
+    }
+    let wanted = KeyUse {
+        action: call.operation.into(),
+        caller: &call.caller,
+        key_id,
+        spec: Some(spec),
+        context: Some(&context),
+        grant_tokens: &grant_tokens,
+    };
+    let access = access(&call.snapshot, &wanted)?;
+    let permit = access.to_wrap().map_err(|error| match error {
+        AuthorizeError::NotOffered { spec, .. } => guesses::spec_not_offered(spec),
+        error => error.into(),
+    })?;
+    if members.dry_run == Some(true) {
+        return Err(Error::dry_run());
+    }
+    let source = &call.worker.endpoint.source;
+    let batch = poll_fn(|task| source.poll_take(spec, task)).await?;
+    let plaintext = shows_plaintext.then(|| Secret::new(batch.private_key(0).to_vec()));
+    let contexts = Contexts { head: &[], rest: |_, aad: &mut Vec<u8>| context.encode(aad) };
+    let wrapped = call.worker.with_drbg(|drbg| {
+        // A batch of one fills no wide engine.
+        seal_batch(permit.key(), Backend::Portable, drbg, batch, contexts)
+    })?;
+    Ok(wire::write(&Answer {
+        private_key_ciphertext_blob: Blob(wrapped.blob(0)),
+        private_key_plaintext: plaintext.as_ref().map(|plaintext| Blob(plaintext.expose())),
+        public_key: Blob(wrapped.public_key(0)),
+        key_id: access.key().arn(),
+        key_pair_spec: spec.name(),
+        key_material_id: Shown(permit.key().material_id()),
+    }))
+}

@@ -1,0 +1,43 @@
+//! The operations, one file each: members -> values -> authorize -> work -> answer.
+//!
+//! An operation is built by adding its file and naming it in [`answer`], whose match is exhaustive:
+//! what stands in its last arm is answered as the service answers what it does not know.
+
+mod ciphertext;
+mod create_alias;
+mod create_key;
+mod decrypt;
+mod describe_key;
+mod encrypt;
+mod encryption_algorithm;
+mod generate_data_key;
+mod generate_data_key_pair;
+mod generate_random;
+mod list_keys;
+mod re_encrypt;
+
+use super::call::Unverified;
+use super::error::Error;
+use super::target;
+use crate::spec::Operation;
+
+/// The JSON that answers `call`; empty for an operation without output.
+pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
+    match call.operation {
+        Operation::CreateAlias => call.walk(create_alias::answer).await,
+        Operation::CreateKey => call.walk(create_key::answer).await,
+        Operation::Decrypt => call.walk(decrypt::answer).await,
+        Operation::DescribeKey => call.walk(describe_key::answer).await,
+        Operation::Encrypt => call.walk(encrypt::answer).await,
+        Operation::GenerateDataKey | Operation::GenerateDataKeyWithoutPlaintext => {
+            call.walk(generate_data_key::answer).await
+        }
+        Operation::GenerateDataKeyPair | Operation::GenerateDataKeyPairWithoutPlaintext => {
+            call.walk(generate_data_key_pair::answer).await
+        }
+        Operation::GenerateRandom => call.walk(generate_random::answer).await,
+        Operation::ListKeys => call.walk(list_keys::answer).await,
+        Operation::ReEncrypt => call.walk(re_encrypt::answer).await,
+        _ => Err(target::unknown()),
+    }
+}

@@ -1,0 +1,105 @@
+//! `ReEncrypt`: opens a blob and seals its content under another key or context, unseen.
+
+use serde::{Deserialize, Serialize};
+
+use super::ciphertext::Ciphertext;
+use super::encryption_algorithm::{algorithm, check_algorithm};
+use crate::crypto::seal::seal_again;
+use crate::kms::call::Call;
+use crate::kms::error::Error;
+use crate::kms::members::Check;
+use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
+use crate::pipeline::authorize::{KeyUse, access};
+use crate::spec::{Action, MaterialId};
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::kms) struct Members<'a> {
+    #[serde(borrow)]
+    ciphertext_blob: Option<Text<'a>>,
+    source_encryption_context: Option<Pairs>,
+    source_key_id: Option<Text<'a>>,
+    destination_key_id: Option<Text<'a>>,
+    destination_encryption_context: Option<Pairs>,
+    source_encryption_algorithm: Option<Text<'a>>,
+    destination_encryption_algorithm: Option<Text<'a>>,
+    grant_tokens: Option<Vec<Text<'a>>>,
+    dry_run: Option<bool>,
+    dry_run_modifiers: Option<Vec<Text<'a>>>,
+}
+
+/// What is answered.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer<'a> {
+    ciphertext_blob: Blob<'a>,
+    source_key_id: &'a str,
+    key_id: &'a str,
+    source_encryption_algorithm: &'a str,
+    destination_encryption_algorithm: &'a str,
+    source_key_material_id: Shown<MaterialId>,
+    destination_key_material_id: Shown<MaterialId>,
+}
+
+/// Answers the call.
+pub(in crate::kms) async fn answer(
+    call: &Call<'_>,
+    members: Members<'_>,
+) -> Result<Vec<u8>, Error> {
+    let mut check = Check::default();
+    let from = check.key_id("sourceKeyId", members.source_key_id.as_ref());
+    let to = check.key_id("destinationKeyId", members.destination_key_id.as_ref());
+    let to = check.required("destinationKeyId", to);
+    let from_algorithm = members.source_encryption_algorithm.as_ref();
+    let from_algorithm = algorithm(&mut check, "sourceEncryptionAlgorithm", from_algorithm);
+    let to_algorithm = members.destination_encryption_algorithm.as_ref();
+    let to_algorithm = algorithm(&mut check, "destinationEncryptionAlgorithm", to_algorithm);
+    let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
+    let from_context = check.context(members.source_encryption_context);
+    let to_context = check.context(members.destination_encryption_context);
+    let only_permission = check.ignores_ciphertext(members.dry_run_modifiers.as_deref());
+    let blob = check.ciphertext("ciphertextBlob", members.ciphertext_blob.as_ref());
+    let dry_run = members.dry_run == Some(true);
+    if dry_run && only_permission {
+        check.required("sourceKeyId", from);
+    } else {
+        check.required("ciphertextBlob", blob.as_ref());
+    }
+    let to = check.end(to)?;
+    let from = KeyUse {
+        action: Action::ReEncryptFrom,
+        caller: &call.caller,
+        key_id: from.unwrap_or_default(),
+        spec: None,
+        context: Some(&from_context),
+        grant_tokens: &grant_tokens,
+    };
+    let to = KeyUse { action: Action::ReEncryptTo, key_id: to, context: Some(&to_context), ..from };
+    if dry_run && only_permission {
+        access(&call.snapshot, &from)?.to_wrap()?;
+        access(&call.snapshot, &to)?.to_wrap()?;
+        return Err(Error::dry_run());
+    }
+    let blob = blob.unwrap_or_default();
+    let source = Ciphertext::find(&call.snapshot, &blob, &from)?;
+    check_algorithm(from_algorithm, source.key())?;
+    let destination = access(&call.snapshot, &to)?;
+    let permit = destination.to_wrap()?;
+    check_algorithm(to_algorithm, destination.key())?;
+    let opened = source.open(&from_context)?;
+    if dry_run {
+        return Err(Error::dry_run());
+    }
+    let sealed =
+        call.worker.with_drbg(|drbg| seal_again(permit.key(), drbg, &opened, &to_context))?;
+    Ok(wire::write(&Answer {
+        ciphertext_blob: Blob(&sealed?),
+        source_key_id: source.key().arn(),
+        key_id: destination.key().arn(),
+        source_encryption_algorithm: from_algorithm,
+        destination_encryption_algorithm: to_algorithm,
+        source_key_material_id: Shown(source.material_id()),
+        destination_key_material_id: Shown(permit.key().material_id()),
+    }))
+}

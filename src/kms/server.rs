@@ -1,0 +1,294 @@
+//! The server: one thread a core, each with its own listener, event loop and connections.
+//!
+//! The kernel spreads connections over the listeners (`SO_REUSEPORT`), so that threads share nothing
+//! but the [`Endpoint`]. A connection is answered on the thread that accepted it. Stopping closes the
+//! listeners, lets open requests be answered, and then ends.
+
+use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use super::call;
+use super::endpoint::{Endpoint, Worker};
+use super::guesses;
+use super::http::{BodyError, HttpAnswer, json_answer, read_body};
+use crate::limits::{
+    ANSWER_SECONDS_MAX, CONNECTIONS_DEFAULT, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_SECONDS_MAX,
+    REQUEST_HEADERS_MAX, STOP_SECONDS_MAX,
+};
+use crate::sys::affinity::{allowed_cores, pin_to};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Threads that write changes to the keystore; they wait for each other.
+const BLOCKING_THREADS: usize = 2;
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Number of threads; one for each core this process may use otherwise.
+    pub threads: Option<usize>,
+    /// Most open connections.
+    pub connections_max: usize,
+}
+
+impl ServerOptions {
+    /// The defaults on `listen`.
+    #[must_use]
+    pub const fn new(listen: SocketAddr) -> Self {
+        Self { listen, threads: None, connections_max: CONNECTIONS_DEFAULT }
+    }
+}
+
+/// A running server. Dropping it without [`stop`](Self::stop) stops it too, and does not wait.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Why a server cannot be started.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    Listen(SocketAddr, io::Error),
+    /// A thread or its event loop cannot be started.
+    Thread(io::Error),
+    /// The operating system gave no random bytes.
+    Entropy,
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            Self::Entropy => f.write_str("the operating system gave no random bytes"),
+        }
+    }
+}
+
+impl core::error::Error for ServeError {}
+
+impl Server {
+    /// Listens, and answers from `endpoint` until it is stopped.
+    pub fn start(endpoint: &Arc<Endpoint>, options: &ServerOptions) -> Result<Self, ServeError> {
+        let cores = allowed_cores();
+        let count = options.threads.unwrap_or(cores.len()).max(1);
+        let (stop, stopped) = watch::channel(false);
+        let connections = Arc::new(Connections::new(options.connections_max));
+        let mut server = Self { address: options.listen, stop, threads: Vec::new() };
+        for number in 0..count {
+            // The first may take any free port; the others share it.
+            let listener = listen(server.address)
+                .and_then(|listener| Ok((listener.local_addr()?, listener)))
+                .map_err(|error| ServeError::Listen(server.address, error));
+            let (address, listener) = listener?;
+            server.address = address;
+            let worker = Loop {
+                endpoint: Arc::clone(endpoint),
+                connections: Arc::clone(&connections),
+                stopped: stopped.clone(),
+                core: (count <= cores.len()).then(|| cores[number]),
+            };
+            let thread = thread::Builder::new()
+                .name(format!("keymill-serve-{number}"))
+                .spawn(move || worker.run(listener))
+                .map_err(ServeError::Thread)?;
+            server.threads.push(thread);
+        }
+        Ok(server)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more connections, lets open requests be answered for a while, and ends.
+    pub fn stop(self) {
+        self.stop.send_replace(true);
+        for thread in self.threads {
+            // A thread that panicked has no request left to answer.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A listener that shares its port with those of the other threads.
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// How many connections are open on all threads.
+#[derive(Debug)]
+struct Connections {
+    open: AtomicUsize,
+    max: usize,
+}
+
+impl Connections {
+    const fn new(max: usize) -> Self {
+        Self { open: AtomicUsize::new(0), max }
+    }
+
+    /// One more, if there may be one more.
+    fn enter(self: &Arc<Self>) -> Option<Entered> {
+        let entered = Entered(Arc::clone(self));
+        (self.open.fetch_add(1, Ordering::Relaxed) < self.max).then_some(entered)
+    }
+}
+
+/// An open connection, as it is counted.
+#[derive(Debug)]
+struct Entered(Arc<Connections>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One thread's event loop.
+struct Loop {
+    endpoint: Arc<Endpoint>,
+    connections: Arc<Connections>,
+    stopped: watch::Receiver<bool>,
+    core: Option<usize>,
+}
+
+impl Loop {
+    fn run(self, listener: std::net::TcpListener) {
+        if let Some(core) = self.core {
+            // A thread that may not be pinned works all the same, only less evenly.
+            let _ = pin_to(core);
+        }
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build();
+        let (Ok(runtime), Ok(worker)) = (runtime, Worker::new(Arc::clone(&self.endpoint))) else {
+            return;
+        };
+        let connections = LocalSet::new();
+        let worker = Rc::new(worker);
+        connections.block_on(&runtime, self.accept(listener, &worker));
+        let patience = Duration::from_secs(STOP_SECONDS_MAX);
+        // Connections that take longer are cut.
+        let _ = runtime.block_on(async { tokio::time::timeout(patience, connections).await });
+        runtime.shutdown_timeout(patience);
+    }
+
+    /// Takes connections until the server is stopped.
+    async fn accept(&self, listener: std::net::TcpListener, worker: &Rc<Worker>) {
+        let Ok(listener) = TcpListener::from_std(listener) else { return };
+        let mut stopped = self.stopped.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stopped.changed() => return,
+            };
+            match accepted {
+                Ok((stream, _)) => self.take(stream, worker),
+                // Out of descriptors, or a connection gone already: others can wait a moment.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    /// Answers one connection beside the others, unless there are too many.
+    fn take(&self, stream: TcpStream, worker: &Rc<Worker>) {
+        let Some(entered) = self.connections.enter() else { return };
+        let (worker, stopped) = (Rc::clone(worker), self.stopped.clone());
+        tokio::task::spawn_local(async move {
+            // An error is the client's: it went away, or does not speak HTTP.
+            let _ = connection(stream, worker, stopped).await;
+            drop(entered);
+        });
+    }
+}
+
+/// One connection, request after request.
+async fn connection(
+    stream: TcpStream,
+    worker: Rc<Worker>,
+    mut stopped: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    // A socket that takes no options is answered all the same.
+    let _ = stream.set_nodelay(true);
+    let _ = set_patience(&stream);
+    let service = service_fn(|request| serve(Rc::clone(&worker), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(REQUEST_HEAD_SECONDS_MAX))
+        .max_buf_size(REQUEST_HEAD_BYTES_MAX)
+        .max_headers(REQUEST_HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        done = connection.as_mut() => return done,
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// Lets the kernel end a connection whose client is gone, or takes nothing in.
+fn set_patience(stream: &TcpStream) -> io::Result<()> {
+    let socket = socket2::SockRef::from(stream);
+    let patience = Duration::from_secs(ANSWER_SECONDS_MAX);
+    socket.set_tcp_user_timeout(Some(patience))?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(patience))
+}
+
+/// One request.
+async fn serve(worker: Rc<Worker>, request: Request<Incoming>) -> Result<HttpAnswer, Gone> {
+    let (head, body) = request.into_parts();
+    match read_body(body).await {
+        Ok(body) => Ok(call::answer(&worker, &head, &body).await),
+        Err(BodyError::TooLarge) => {
+            let mut answer = json_answer(worker.request_id(), Err(guesses::body_too_large()));
+            *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            Ok(answer)
+        }
+        Err(BodyError::Incomplete) => Err(Gone),
+    }
+}
+
+/// The client is to be answered no more.
+#[derive(Debug)]
+struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request did not arrive whole")
+    }
+}
+
+impl core::error::Error for Gone {}

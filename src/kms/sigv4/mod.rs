@@ -1,0 +1,373 @@
+//! Signature Version 4 (IAM User Guide, "AWS Signature Version 4 for API requests"), the verifying
+//! side: from a signed request to the [`Caller`] who signed it.
+//!
+//! The signing key depends on the secret, day, Region and service only, so each thread remembers
+//! those of its callers; one request then costs two passes of SHA-256 and one HMAC. A key is
+//! remembered only after a signature under it was right, and forgotten with its principal.
+//!
+//! Everything but the comparison works on what the client sent in the clear. The comparison takes
+//! the same time wherever the two signatures differ.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::HeaderMap;
+use hyper::header::{AUTHORIZATION, DATE, HeaderName};
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::error::Error;
+use super::guesses;
+use crate::crypto::kdf::hmac_sha256;
+use crate::keystore::{ServedPrincipal, Snapshot};
+use crate::limits::{CLOCK_SKEW_SECONDS_MAX, SIGNING_KEYS_MAX};
+use crate::pipeline::authorize::Caller;
+use crate::secret::Secret;
+use crate::spec::Region;
+use crate::spec::key_id::Scope;
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const SERVICE: &str = "kms";
+const TERMINATOR: &str = "aws4_request";
+const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
+/// Headers that decide what is done where, and must therefore be signed.
+const MUST_BE_SIGNED: [&str; 2] = ["host", "x-amz-target"];
+
+/// What of a request is signed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signed<'a> {
+    /// The method, in capitals.
+    pub(super) method: &'a str,
+    /// The path, URI-encoded as it was sent.
+    pub(super) path: &'a str,
+    /// What stands behind the question mark.
+    pub(super) query: Option<&'a str>,
+    /// All headers, signed or not.
+    pub(super) headers: &'a HeaderMap,
+    /// The body.
+    pub(super) body: &'a [u8],
+}
+
+/// Verifies signatures; one for each thread.
+#[derive(Debug, Default)]
+pub(super) struct Verifier {
+    /// By the text of the credential: access key id and scope.
+    signers: HashMap<Box<str>, Signer>,
+    /// The canonical request in the making, kept for its room.
+    canonical: Vec<u8>,
+}
+
+/// A caller whose signing key is known.
+#[derive(Debug)]
+struct Signer {
+    caller: Rc<Caller>,
+    key: Secret<[u8; 32]>,
+}
+
+impl Verifier {
+    /// The caller who signed `request`, if one of `snapshot`'s principals did, not long before or
+    /// after `now`.
+    pub(super) fn verify(
+        &mut self,
+        snapshot: &Snapshot,
+        request: &Signed<'_>,
+        now: Timestamp,
+    ) -> Result<Rc<Caller>, Error> {
+        let authorization = Authorization::of(request)?;
+        let access_key_id = authorization.credential.split('/').next().unwrap_or_default();
+        let principal = snapshot.principal(access_key_id);
+        let principal = principal
+            .filter(|_| !request.headers.contains_key(X_AMZ_SECURITY_TOKEN))
+            .ok_or_else(unrecognized_client)?;
+        let Self { signers, canonical } = self;
+        let known = signers.get(authorization.credential);
+        let known = known.filter(|signer| Arc::ptr_eq(&signer.caller.principal, principal));
+        let fresh = match known {
+            Some(_) => None,
+            None => Some(Signer::new(principal, &Credential::parse(authorization.credential)?)),
+        };
+        let signer = fresh.as_ref().or(known).ok_or_else(unrecognized_client)?;
+        let scope = &authorization.credential[access_key_id.len() + 1..];
+        check_date(scope, authorization.date, now)?;
+        canonical_request(request, authorization.signed_headers, canonical)?;
+        let expected = signature(&signer.key, authorization.date, scope, canonical);
+        if !bool::from(expected.as_slice().ct_eq(authorization.signature.as_bytes())) {
+            return Err(does_not_match());
+        }
+        let caller = Rc::clone(&signer.caller);
+        if let Some(fresh) = fresh {
+            if signers.len() >= SIGNING_KEYS_MAX {
+                signers.clear();
+            }
+            signers.insert(authorization.credential.into(), fresh);
+        }
+        Ok(caller)
+    }
+}
+
+impl Signer {
+    fn new(principal: &Arc<ServedPrincipal>, credential: &Credential<'_>) -> Self {
+        let region = credential.region.clone();
+        let account = principal.record().account();
+        let scope = Scope { partition: region.partition(), region, account };
+        let secret = principal.secret().expose();
+        let key = signing_key(secret, credential.date, scope.region.as_str(), SERVICE);
+        Self { caller: Rc::new(Caller { principal: Arc::clone(principal), scope }), key }
+    }
+}
+
+/// The parts of an `Authorization` header, with the date that goes with it.
+#[derive(Debug)]
+struct Authorization<'a> {
+    credential: &'a str,
+    signed_headers: &'a str,
+    signature: &'a str,
+    date: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    fn of(request: &Signed<'a>) -> Result<Self, Error> {
+        let header = request.headers.get(AUTHORIZATION).ok_or_else(missing_token)?;
+        if request.query.is_some_and(|query| query.contains("X-Amz-Algorithm=")) {
+            return Err(invalid_signature(
+                "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as \
+                 HTTP header.",
+            ));
+        }
+        let text = header.to_str().map_err(|_| guesses::other_scheme())?;
+        let parts = text.strip_prefix(ALGORITHM).and_then(|parts| parts.strip_prefix(' '));
+        let parts = parts.ok_or_else(guesses::other_scheme)?;
+        let part = |name: &str| {
+            parts.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+        };
+        let header_text = |name: &HeaderName| request.headers.get(name)?.to_str().ok();
+        let credential = part("Credential");
+        let signature = part("Signature");
+        let signed_headers = part("SignedHeaders");
+        let date = header_text(&X_AMZ_DATE).or_else(|| header_text(&DATE));
+        let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
+            (credential, signature, signed_headers, date)
+        else {
+            let mut message = String::new();
+            for (part, name) in [
+                (credential, "Credential"),
+                (signature, "Signature"),
+                (signed_headers, "SignedHeaders"),
+            ] {
+                if part.is_none() {
+                    message += &format!("Authorization header requires '{name}' parameter. ");
+                }
+            }
+            if date.is_none() {
+                message += "Authorization header requires existence of either a 'X-Amz-Date' or a \
+                            'Date' header. ";
+            }
+            message += &format!("Authorization={text}");
+            return Err(Error::new("IncompleteSignatureException", message));
+        };
+        Ok(Self { credential, signed_headers, signature, date })
+    }
+}
+
+/// The parts of a `Credential`.
+#[derive(Debug)]
+struct Credential<'a> {
+    date: &'a str,
+    region: Region,
+}
+
+impl<'a> Credential<'a> {
+    fn parse(text: &'a str) -> Result<Self, Error> {
+        let mut parts = text.split('/');
+        let mut next = || parts.next().ok_or_else(|| guesses::credential_form(text));
+        let (_, date, region, service, end) = (next()?, next()?, next()?, next()?, next()?);
+        if parts.next().is_some() {
+            return Err(guesses::credential_form(text));
+        }
+        if end != TERMINATOR {
+            return Err(guesses::scope_end(end));
+        }
+        if service != SERVICE {
+            let message = format!("Credential should be scoped to correct service: '{SERVICE}'.");
+            return Err(Error::new("InvalidSignatureException", message));
+        }
+        let region = region.parse().map_err(|_| {
+            let message = format!("Credential should be scoped to a valid region, not '{region}'.");
+            Error::new("InvalidSignatureException", message)
+        })?;
+        Ok(Self { date, region })
+    }
+}
+
+/// The Region that a request names in its credential, whether or not it is signed rightly.
+pub(super) fn region_of(headers: &HeaderMap) -> Option<Region> {
+    let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (_, credential) = text.split_once("Credential=")?;
+    credential.split('/').nth(2)?.parse().ok()
+}
+
+/// Checks that the request was signed about now, and on the day of its scope.
+fn check_date(scope: &str, text: &str, now: Timestamp) -> Result<(), Error> {
+    let date = parse_date(text).ok_or_else(|| guesses::date_form(text))?;
+    let day = scope.split('/').next().unwrap_or_default();
+    if !text.starts_with(day) || day.len() != 8 {
+        return Err(guesses::scope_date(day, text));
+    }
+    let skew = SignedDuration::from_secs(CLOCK_SKEW_SECONDS_MAX);
+    let minutes = CLOCK_SKEW_SECONDS_MAX / 60;
+    let (earliest, latest) = (now - skew, now + skew);
+    let shown = |time: Timestamp| time.strftime("%Y%m%dT%H%M%SZ").to_string();
+    if date < earliest {
+        let (earliest, now) = (shown(earliest), shown(now));
+        return Err(invalid_signature(format!(
+            "Signature expired: {text} is now earlier than {earliest} ({now} - {minutes} min.)"
+        )));
+    }
+    if date > latest {
+        let (latest, now) = (shown(latest), shown(now));
+        return Err(invalid_signature(format!(
+            "Signature not yet current: {text} is still later than {latest} ({now} + {minutes} min.)"
+        )));
+    }
+    Ok(())
+}
+
+/// `20261124T001433Z`.
+fn parse_date(text: &str) -> Option<Timestamp> {
+    let text = text.as_bytes();
+    let is_form = text.len() == 16 && text[8] == b'T' && text[15] == b'Z';
+    let number = |from: usize, to: usize| {
+        text[from..to].iter().try_fold(0_i16, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + i16::from(digit - b'0'))
+        })
+    };
+    let small = |from: usize| number(from, from + 2).and_then(|n| i8::try_from(n).ok());
+    let time = is_form.then(|| {
+        let (year, month, day) = (number(0, 4)?, small(4)?, small(6)?);
+        DateTime::new(year, month, day, small(9)?, small(11)?, small(13)?, 0).ok()
+    });
+    Offset::UTC.to_timestamp(time??).ok()
+}
+
+/// Step 1 of signing: the request in its canonical form.
+fn canonical_request(
+    request: &Signed<'_>,
+    signed_headers: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    out.clear();
+    for part in [request.method, "\n", request.path, "\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    canonical_query(request.query.unwrap_or_default(), out);
+    out.push(b'\n');
+    for name in signed_headers.split(';') {
+        out.extend_from_slice(name.as_bytes());
+        out.push(b':');
+        for (at, value) in request.headers.get_all(name).iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            trimmed(value.as_bytes(), out);
+        }
+        out.push(b'\n');
+    }
+    let is_signed = |wanted: &&str| signed_headers.split(';').any(|name| name == *wanted);
+    let is_sent = |name: &&str| request.headers.contains_key(*name);
+    if let Some(name) = MUST_BE_SIGNED.iter().find(|name| is_sent(name) && !is_signed(name)) {
+        return Err(guesses::unsigned_header(name));
+    }
+    out.push(b'\n');
+    out.extend_from_slice(signed_headers.as_bytes());
+    out.push(b'\n');
+    hex(&Sha256::digest(request.body), out);
+    Ok(())
+}
+
+/// The parameters, sorted, each with its equals sign.
+fn canonical_query(query: &str, out: &mut Vec<u8>) {
+    let mut pairs: Vec<(&str, &str)> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .collect();
+    pairs.sort_unstable();
+    for (at, (name, value)) in pairs.into_iter().enumerate() {
+        let separator = if at > 0 { "&" } else { "" };
+        for part in [separator, name, "=", value] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+/// A header's value without spaces around it, and with one space where there are several.
+fn trimmed(value: &[u8], out: &mut Vec<u8>) {
+    let mut last = b' ';
+    for &byte in value.trim_ascii() {
+        if byte != b' ' || last != b' ' {
+            out.push(byte);
+        }
+        last = byte;
+    }
+}
+
+/// Step 3 of signing: the key for a day, a Region and a service.
+fn signing_key(secret: &[u8], date: &str, region: &str, service: &str) -> Secret<[u8; 32]> {
+    let first = Secret::new([b"AWS4", secret].concat());
+    [region, service, TERMINATOR]
+        .iter()
+        .fold(hmac_sha256(first.expose(), &[date.as_bytes()]), |key, part| {
+            hmac_sha256(key.expose(), &[part.as_bytes()])
+        })
+}
+
+/// Steps 2 and 4 of signing: the string to sign, and its signature in hex.
+fn signature(key: &Secret<[u8; 32]>, date: &str, scope: &str, canonical: &[u8]) -> Vec<u8> {
+    let mut digest = Vec::with_capacity(64);
+    hex(&Sha256::digest(canonical), &mut digest);
+    let to_sign =
+        [ALGORITHM.as_bytes(), b"\n", date.as_bytes(), b"\n", scope.as_bytes(), b"\n", &digest];
+    let mac = hmac_sha256(key.expose(), &to_sign);
+    digest.clear();
+    hex(mac.expose(), &mut digest);
+    digest
+}
+
+fn hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend(
+        bytes
+            .iter()
+            .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
+    );
+}
+
+fn missing_token() -> Error {
+    Error::new("MissingAuthenticationTokenException", "Missing Authentication Token")
+}
+
+fn unrecognized_client() -> Error {
+    let message = "The security token included in the request is invalid.";
+    Error::new("UnrecognizedClientException", message)
+}
+
+fn invalid_signature(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new("InvalidSignatureException", message)
+}
+
+fn does_not_match() -> Error {
+    invalid_signature(
+        "The request signature we calculated does not match the signature you provided. Check \
+         your AWS Secret Access Key and signing method. Consult the service documentation for \
+         details.",
+    )
+}

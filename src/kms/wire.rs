@@ -1,0 +1,127 @@
+//! JSON in and out: members of a request, and the forms that values have in an answer.
+//!
+//! A request's members are read into a struct of optional fields, borrowed from the body where the
+//! text has no escapes. Unknown members are ignored and `null` is the same as absent. What is no
+//! JSON object, or has a member of the wrong type, is a `SerializationException`; what a member may
+//! hold is checked later, by [`members`](super::members).
+
+use core::fmt;
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::error::Error;
+use super::guesses;
+
+/// Reads the members of a request.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    // serde would take an array for a struct, too.
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    let members = is_object.then(|| serde_json::from_slice(body).ok()).flatten();
+    members.ok_or_else(guesses::serialization)
+}
+
+/// Writes the members of an answer.
+pub(super) fn write(members: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(members).expect("answers are structs of plain text and numbers")
+}
+
+/// A text member.
+#[derive(Debug)]
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        input.deserialize_str(TextVisitor)
+    }
+}
+
+/// The pairs of an encryption context. A number or a boolean is taken as its text, as the KMS
+/// developer guide says; a `null` is no text.
+#[derive(Debug, Default)]
+pub(super) struct Pairs(pub(super) Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct PairsVisitor;
+
+        impl<'de> Visitor<'de> for PairsVisitor {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
+                    pairs.push((key, scalar_text(value).map_err(de::Error::custom)?));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        input.deserialize_map(PairsVisitor)
+    }
+}
+
+fn scalar_text(value: &RawValue) -> Result<String, &'static str> {
+    match value.get().as_bytes().first() {
+        Some(b'"') => serde_json::from_str(value.get()).map_err(|_| "a text"),
+        Some(b'-' | b'0'..=b'9' | b't' | b'f') => Ok(value.get().to_owned()),
+        _ => Err("a text, a number or a boolean"),
+    }
+}
+
+/// A blob member of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blob<'a>(pub(super) &'a [u8]);
+
+impl Serialize for Blob<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&BASE64_STANDARD.encode(self.0))
+    }
+}
+
+/// A timestamp member of an answer: seconds since 1970, to the millisecond.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Date(pub(super) Timestamp);
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_f64(self.0.as_millisecond() as f64 / 1000.0)
+    }
+}
+
+/// A member of an answer that is written as its `Display` says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<T>(pub(super) T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(&self.0)
+    }
+}

@@ -1,0 +1,210 @@
+//! A server in this process, and a client that shares no code with it: it writes HTTP by hand and
+//! signs with its own Signature Version 4.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use keymill::keystore::{AccessKey, CreatePrincipal, Keystore, OpenOptions, ServedKeystore};
+use keymill::kms::{Authentication, Endpoint, Server, ServerOptions};
+use keymill::pipeline::stock::Stock;
+use keymill::secret::Secret;
+use keymill::sys::features::BackendChoice;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+/// How long an answer may take; RSA keys on a busy machine are slow.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The principal's access key.
+pub const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
+pub const SECRET: &str = "secret";
+/// The account of the second principal, `AKIDSTRANGER` with the same secret.
+pub const STRANGER: &str = "AKIDSTRANGER";
+pub const STRANGER_ACCOUNT: &str = "111122223333";
+
+/// A running endpoint on a keystore of its own.
+pub struct TestServer {
+    pub server: Server,
+    _home: TempDir,
+}
+
+impl TestServer {
+    pub fn start() -> Self {
+        Self::start_with(Authentication::SigV4)
+    }
+
+    pub fn start_with(authentication: Authentication) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut keystore = Keystore::init(home.path(), OpenOptions::default()).unwrap();
+        for (id, name, account) in
+            [(ACCESS_KEY_ID, "tester", None), (STRANGER, "stranger", Some(STRANGER_ACCOUNT))]
+        {
+            let secret = Secret::new(SECRET.to_owned());
+            keystore
+                .create_principal(CreatePrincipal {
+                    name: name.to_owned(),
+                    account: account.map(|account| account.parse().unwrap()),
+                    access_key: Some(AccessKey { id: id.to_owned(), secret }),
+                })
+                .unwrap();
+        }
+        let source = Stock::start(BackendChoice::Auto.select().unwrap()).unwrap();
+        let keystore = ServedKeystore::new(keystore).unwrap();
+        let endpoint = Arc::new(Endpoint::new(keystore, Arc::new(source), authentication));
+        let mut options = ServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
+        options.threads = Some(2);
+        Self { server: Server::start(&endpoint, &options).unwrap(), _home: home }
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::new(TcpStream::connect(self.server.address()).unwrap())
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// One connection, kept alive.
+pub struct Connection {
+    reader: BufReader<TcpStream>,
+}
+
+impl Connection {
+    pub fn new(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { reader: BufReader::new(stream) }
+    }
+
+    /// Sends `request` as it is.
+    pub fn send(&mut self, request: &[u8]) {
+        self.try_send(request).unwrap();
+    }
+
+    /// Sends as much of `request` as the server takes.
+    pub fn try_send(&mut self, request: &[u8]) -> io::Result<()> {
+        self.reader.get_mut().write_all(request)
+    }
+
+    /// Sends no more.
+    pub fn finish(&mut self) {
+        let _ = self.reader.get_ref().shutdown(Shutdown::Write);
+    }
+
+    /// Reads one answer; none if the server closed the connection.
+    pub fn receive(&mut self) -> Option<Reply> {
+        let status = self.line()?;
+        let status = status.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut headers = Vec::new();
+        while let Some(line) = self.line().filter(|line| !line.is_empty()) {
+            let (name, value) = line.split_once(':').unwrap();
+            headers.push((name.to_lowercase(), value.trim().to_owned()));
+        }
+        let mut reply = Reply { status, headers, body: String::new() };
+        let bytes: usize = reply.header("content-length").unwrap_or("0").parse().unwrap();
+        let mut body = vec![0; bytes];
+        self.reader.read_exact(&mut body).unwrap();
+        reply.body = String::from_utf8(body).unwrap();
+        Some(reply)
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let bytes = self.reader.read_line(&mut line).unwrap_or(0);
+        (bytes > 0).then(|| line.trim_end().to_owned())
+    }
+
+    /// Makes a signed call.
+    pub fn call(&mut self, signer: &Signer, operation: &str, body: &str) -> Reply {
+        self.send(signer.request(operation, body).as_bytes());
+        self.receive().unwrap()
+    }
+}
+
+/// Signs calls.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    pub access_key_id: String,
+    pub secret: String,
+    pub region: String,
+    pub date: Timestamp,
+}
+
+impl Signer {
+    pub fn tester() -> Self {
+        Self {
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret: SECRET.to_owned(),
+            region: "us-east-1".to_owned(),
+            date: Timestamp::now(),
+        }
+    }
+
+    pub fn stranger() -> Self {
+        Self { access_key_id: STRANGER.to_owned(), ..Self::tester() }
+    }
+
+    /// The whole request.
+    pub fn request(&self, operation: &str, body: &str) -> String {
+        let headers = [
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("host", "127.0.0.1".to_owned()),
+            ("x-amz-date", self.date.strftime("%Y%m%dT%H%M%SZ").to_string()),
+            ("x-amz-target", format!("TrentService.{operation}")),
+        ];
+        let authorization = self.authorization(&headers, body);
+        let mut request = "POST / HTTP/1.1\r\n".to_owned();
+        for (name, value) in &headers {
+            write!(request, "{name}: {value}\r\n").unwrap();
+        }
+        let bytes = body.len();
+        write!(request, "authorization: {authorization}\r\ncontent-length: {bytes}\r\n\r\n{body}")
+            .unwrap();
+        request
+    }
+
+    fn authorization(&self, headers: &[(&str, String)], body: &str) -> String {
+        let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+        let lines: Vec<String> =
+            headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines = lines.concat();
+        let canonical = format!("POST\n/\n\n{lines}\n{names}\n{}", hex(&Sha256::digest(body)));
+        let date = self.date.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let scope = format!("{}/{}/kms/aws4_request", &date[..8], self.region);
+        let digest = hex(&Sha256::digest(canonical));
+        let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}");
+        let mut key = format!("AWS4{}", self.secret).into_bytes();
+        for part in [&date[..8], &self.region, "kms", "aws4_request", &text] {
+            let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+            mac.update(part.as_bytes());
+            key = mac.finalize().into_bytes().to_vec();
+        }
+        format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={}",
+            self.access_key_id,
+            hex(&key)
+        )
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
+}

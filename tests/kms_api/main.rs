@@ -1,0 +1,34 @@
+//! The endpoint as a client sees it: raw HTTP in, exact status and JSON out.
+//!
+//! The exchanges stand in `exchanges/*.txt`, to be read; see [`script`] for their form. What they
+//! cannot say (bad framing, wrong signatures, a kill) is tested in the other files.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+#![expect(
+    unreachable_pub,
+    reason = "a test has no outside: `pub` is what a file offers the others"
+)]
+
+mod client;
+mod http;
+mod mutation;
+mod process;
+mod script;
+mod signatures;
+
+use script::play;
+
+#[test]
+fn data_key_pairs() {
+    play("data_key_pairs", include_str!("exchanges/data_key_pairs.txt"));
+}
+
+#[test]
+fn data_keys_and_blobs() {
+    play("data_keys_and_blobs", include_str!("exchanges/data_keys_and_blobs.txt"));
+}
+
+#[test]
+fn keys_and_aliases() {
+    play("keys_and_aliases", include_str!("exchanges/keys_and_aliases.txt"));
+}

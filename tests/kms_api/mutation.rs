@@ -1,0 +1,144 @@
+//! Requests with something changed: whatever it is, the answer is one of the service's, and no
+//! change of what is signed passes.
+
+use keymill::kms::Authentication;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use serde_json::Value;
+
+use crate::client::{Signer, TestServer};
+
+const SEED: u64 = 0x6b65_796d_696c_6c31;
+
+/// A call of every operation that takes members.
+const CALLS: [(&str, &str); 10] = [
+    (
+        "GenerateDataKeyPairWithoutPlaintext",
+        r#"{"KeyId": "alias/default", "KeyPairSpec": "ECC_NIST_P256", "EncryptionContext": {"a": "b"}, "GrantTokens": ["t"], "DryRun": true}"#,
+    ),
+    ("GenerateDataKeyPair", r#"{"KeyId": "alias/default", "KeyPairSpec": "ECC_NIST_P256"}"#),
+    (
+        "GenerateDataKey",
+        r#"{"KeyId": "alias/default", "NumberOfBytes": 32, "EncryptionContext": {"a": 1.5}}"#,
+    ),
+    ("GenerateDataKeyWithoutPlaintext", r#"{"KeyId": "alias/default", "KeySpec": "AES_256"}"#),
+    (
+        "Encrypt",
+        r#"{"KeyId": "alias/default", "Plaintext": "AAEC", "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}"#,
+    ),
+    ("Decrypt", r#"{"CiphertextBlob": "S01CAQEAAAAAAAAA", "EncryptionContext": {"a": "b"}}"#),
+    ("ReEncrypt", r#"{"CiphertextBlob": "S01CAQEAAAAAAAAA", "DestinationKeyId": "alias/default"}"#),
+    ("GenerateRandom", r#"{"NumberOfBytes": 16}"#),
+    ("DescribeKey", r#"{"KeyId": "arn:aws:kms:us-east-1:000000000000:alias/default"}"#),
+    ("ListKeys", r#"{"Limit": 10, "Marker": "AAEC"}"#),
+];
+
+/// Values that parsers trip over.
+const ODD: [&str; 18] = [
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "\"\"",
+    "-1",
+    "1e999",
+    "9223372036854775808",
+    "0.1",
+    "\"\\ud800\"",
+    "\"\\u0000\"",
+    "\"alias/\"",
+    "\"arn:aws:kms:::key/\"",
+    "\"mrk-\"",
+    "\"====\"",
+    "[null]",
+    "{\"a\":null}",
+    "\"\u{1f511}\"",
+];
+
+fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
+    random.next_u32() as usize % end.max(1)
+}
+
+fn byte(random: &mut ChaCha8Rng) -> u8 {
+    random.next_u32().to_le_bytes()[0]
+}
+
+/// `body` with one value replaced, or some bytes changed, removed or repeated.
+fn mutated(random: &mut ChaCha8Rng, body: &str) -> Vec<u8> {
+    if random.next_u32().is_multiple_of(2) {
+        let mut members: Value = serde_json::from_str(body).unwrap();
+        let members = members.as_object_mut().unwrap();
+        let at = below(random, members.len());
+        let name = members.keys().nth(at).unwrap().clone();
+        members[&name] = "odd".into();
+        let odd = ODD[below(random, ODD.len())];
+        return serde_json::to_string(members).unwrap().replace("\"odd\"", odd).into_bytes();
+    }
+    let mut bytes = body.as_bytes().to_vec();
+    for _ in 0..=below(random, 3) {
+        let at = below(random, bytes.len());
+        match random.next_u32() % 4 {
+            0 => bytes[at] = byte(random),
+            1 => {
+                bytes.remove(at);
+            }
+            2 => bytes.truncate(at.max(1)),
+            _ => {
+                let end = at + below(random, bytes.len() - at);
+                let again = bytes[at..end].to_vec();
+                bytes.splice(at..at, again);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn no_body_makes_an_endpoint_fail() {
+    let server = TestServer::start_with(Authentication::None);
+    let mut connection = server.connect();
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    for round in 0..20_000 {
+        let (operation, body) = CALLS[below(&mut random, CALLS.len())];
+        let body = mutated(&mut random, body);
+        let head = format!(
+            "POST / HTTP/1.1\r\nhost: x\r\nx-amz-target: TrentService.{operation}\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        connection.send(&[head.as_bytes(), &body].concat());
+        let reply = connection.receive().unwrap();
+        let told = format!(
+            "seed {SEED:#x}, round {round}: {operation} {}\n{reply:?}",
+            String::from_utf8_lossy(&body)
+        );
+        let answer: Value = serde_json::from_str(&reply.body).expect(&told);
+        match reply.status {
+            200 => assert!(answer.get("__type").is_none(), "{told}"),
+            400 => assert_ne!(answer["__type"], "KMSInternalException", "{told}"),
+            _ => panic!("{told}"),
+        }
+    }
+}
+
+/// Any byte of a signed request, the head too, on a connection of its own.
+#[test]
+fn no_changed_request_is_taken_for_another() {
+    let server = TestServer::start();
+    let mut random = ChaCha8Rng::seed_from_u64(SEED ^ 1);
+    let request = Signer::tester().request("GenerateRandom", r#"{"NumberOfBytes": 16}"#);
+    for round in 0..2000 {
+        let mut bytes = request.clone().into_bytes();
+        let at = below(&mut random, bytes.len());
+        bytes[at] = byte(&mut random);
+        let mut connection = server.connect();
+        let _ = connection.try_send(&bytes);
+        connection.finish();
+        let reply = connection.receive();
+        let passed = reply.is_some_and(|reply| reply.status == 200);
+        let old = request.as_bytes()[at];
+        // The case of a header's name and spaces around a value are not part of what is signed.
+        let is_same = old.eq_ignore_ascii_case(&bytes[at]) || old == b' ' || bytes[at] == b' ';
+        assert!(!passed || is_same, "seed {SEED:#x}, round {round}: byte {at} {:?}", bytes[at]);
+    }
+}

@@ -1,0 +1,134 @@
+//! The program itself: what survives a kill, and what others may do beside it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::client::{Connection, SECRET, Signer};
+
+const KEYMILL: &str = env!("CARGO_BIN_EXE_keymill");
+
+fn keymill(home: &Path, arguments: &[&str]) -> Output {
+    Command::new(KEYMILL).arg("--home").arg(home).args(arguments).output().unwrap()
+}
+
+/// Makes a principal with a known access key.
+fn make_principal(home: &Path, name: &str, access_key_id: &str) {
+    let secret = home.with_extension("secret");
+    fs::write(&secret, SECRET).unwrap();
+    let secret = secret.to_str().unwrap();
+    let made = ["principal", "create", "--name", name, "--access-key-id", access_key_id];
+    let made = keymill(home, &[&made[..], &["--secret-access-key-file", secret]].concat());
+    assert!(made.status.success(), "{made:?}");
+}
+
+/// A running `keymill serve`, killed at the end.
+struct Serve {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Serve {
+    fn start(home: &Path) -> Self {
+        let mut child = Command::new(KEYMILL)
+            .arg("--home")
+            .arg(home)
+            .args(["serve", "--listen", "127.0.0.1:0", "--threads", "1"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let talk = BufReader::new(child.stderr.take().unwrap());
+        let mut lines = talk.lines().map_while(Result::ok);
+        let address = lines.find_map(|line| Some(line.split_once("http://")?.1.to_owned()));
+        let address = address.unwrap().parse().unwrap();
+        // What else it says is read, so that it never waits for a reader.
+        thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+
+    fn connect(&self) -> Connection {
+        Connection::new(TcpStream::connect(self.address).unwrap())
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_was_answered_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    make_principal(&home, "tester", "AKIDEXAMPLE");
+    let signer = Signer::tester();
+    let mut keys: Vec<String> = Vec::new();
+    let mut blobs: Vec<(String, String)> = Vec::new();
+    for round in 0..3 {
+        let serve = Serve::start(&home);
+        let mut connection = serve.connect();
+        for key in &keys {
+            let body = format!(r#"{{"KeyId": "{key}"}}"#);
+            assert_eq!(connection.call(&signer, "DescribeKey", &body).status, 200, "{key}");
+        }
+        for (blob, plaintext) in &blobs {
+            let body = format!(r#"{{"CiphertextBlob": "{blob}"}}"#);
+            let opened = connection.call(&signer, "Decrypt", &body);
+            assert!(opened.body.contains(plaintext), "{opened:?}");
+        }
+        let made = connection.call(&signer, "CreateKey", "{}");
+        let made: Value = serde_json::from_str(&made.body).unwrap();
+        let key = made["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
+        let body = format!(r#"{{"KeyId": "{key}", "KeySpec": "AES_256"}}"#);
+        let data = connection.call(&signer, "GenerateDataKey", &body);
+        let data: Value = serde_json::from_str(&data.body).unwrap();
+        let text = |member: &str| data[member].as_str().unwrap().to_owned();
+        blobs.push((text("CiphertextBlob"), text("Plaintext")));
+        let name = format!("alias/round-{round}");
+        let body = format!(r#"{{"AliasName": "{name}", "TargetKeyId": "{key}"}}"#);
+        assert_eq!(connection.call(&signer, "CreateAlias", &body).status, 200);
+        serve.kill();
+        keys.extend([key, name]);
+    }
+}
+
+/// The command line and a running endpoint use one keystore side by side.
+#[test]
+fn a_principal_made_beside_a_running_endpoint_is_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    make_principal(&home, "tester", "AKIDEXAMPLE");
+    let serve = Serve::start(&home);
+    let late = Signer { access_key_id: "AKIDLATE".to_owned(), ..Signer::tester() };
+    let mut connection = serve.connect();
+    let mut status = |signer: &Signer| {
+        connection.call(signer, "GenerateRandom", r#"{"NumberOfBytes": 1}"#).status
+    };
+    assert_eq!((status(&Signer::tester()), status(&late)), (200, 400));
+    make_principal(&home, "late", "AKIDLATE");
+    let known = (0..100).any(|_| {
+        thread::sleep(Duration::from_millis(100));
+        status(&late) == 200
+    });
+    assert!(known, "the endpoint has not seen the new principal");
+    let gone = keymill(&home, &["principal", "delete", "late"]);
+    assert!(gone.status.success(), "{gone:?}");
+    let forgotten = (0..100).any(|_| {
+        thread::sleep(Duration::from_millis(100));
+        status(&late) == 400
+    });
+    assert!(forgotten, "the endpoint still knows the deleted principal");
+}

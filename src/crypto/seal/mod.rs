@@ -124,6 +124,8 @@ pub fn seal_batch<F: FnMut(usize, &mut Vec<u8>)>(
         seal_together(key, token, header, &mut batch, contexts);
         return WrappedBatch(batch);
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _: Backend = backend;
     seal_one_by_one(key, header, &mut batch, contexts);
     WrappedBatch(batch)
 }

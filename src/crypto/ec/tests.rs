@@ -60,8 +60,9 @@ fn edges<C: Curve<N>, const N: usize>() -> Vec<Scalar> {
     reduced.flat_map(|k| [k, scalar::sub(&C::ORDER, &k).0]).collect()
 }
 
-/// Scalars for which the last two sums of strips meet: with `n = low + high` by strips, that is
-/// `high - low`. There are none if `low` is negative: the difference is then above the order.
+/// Scalars for which the last two sums of strips meet. With `n = low + high` by strips, flipping
+/// the digits of either makes their difference the order, and the scalar `n - 2 low` or its
+/// negative. There are none for a single strip, nor where that exceeds the scalars.
 fn strip_edges<C: Curve<N>, const N: usize>(strip: usize) -> Vec<Scalar> {
     let order = big(&C::ORDER);
     let recoded: BigInt = (&order >> 1) + (BigInt::from(1) << (8 * C::WINDOWS - 1));
@@ -79,11 +80,14 @@ fn strip_edges<C: Curve<N>, const N: usize>(strip: usize) -> Vec<Scalar> {
             *sum += upper;
         }
     }
-    let twice: BigInt = &sums[0] * 2;
-    if twice < BigInt::default() {
+    let flipped: BigInt = &order - &sums[0] * 2;
+    let k = if flipped < BigInt::default() { -flipped } else { flipped };
+    // Scalars of Ed25519 are not reduced.
+    let bound = if C::EDWARDS { BigInt::from(1) << 255 } else { order.clone() };
+    if k > bound || strips == 1 {
         return Vec::new();
     }
-    [&order - &twice, twice].iter().map(|k| scalar::from_bytes(&k.to_bytes_be().1)).collect()
+    [k.clone(), order - k].iter().map(|k| scalar::from_bytes(&k.to_bytes_be().1)).collect()
 }
 
 fn big(limbs: &Scalar) -> BigInt {

@@ -128,7 +128,12 @@ struct KeyMill<N: Kernel, const K: usize> {
     scratch: Box<Scratch>,
     parts: [Parts; LANES],
     workspace: Workspace,
+    /// Batches of powers made.
+    batches: u64,
 }
+
+/// Of so many batches of powers the first is made again in plain integers.
+const SAMPLED: u64 = 32;
 
 /// Eight powers: their operands, the result, and the result to the power e.
 struct PowerLanes<const K: usize> {
@@ -167,6 +172,7 @@ impl<N: Kernel, const K: usize> KeyMill<N, K> {
             scratch: Box::default(),
             parts: core::array::from_fn(|_| Parts::new(limbs)),
             workspace: Workspace::new(limbs),
+            batches: 0,
         }
     }
 
@@ -182,7 +188,8 @@ impl<N: Kernel, const K: usize> KeyMill<N, K> {
     }
 
     /// `qinv = q^(p-2) mod p` for every key, and whether both its primes undo `x^d` by `x^e` for a
-    /// random x. The three powers of each key fill the lanes, whatever keys they belong to.
+    /// random x; now and then also whether [`Limbs`] come to the same powers. The three powers of
+    /// each key fill the lanes, whatever keys they belong to.
     fn raise(&mut self, drbg: &mut Drbg, keys: usize) -> bool {
         let jobs = 3 * keys;
         let mut good = true;
@@ -193,12 +200,18 @@ impl<N: Kernel, const K: usize> KeyMill<N, K> {
                 let (key, which) = job(lane);
                 self.lanes.load(lane, &self.parts[key], which, drbg);
             }
-            let Self { kernel, lanes, scratch, parts, .. } = self;
+            let Self { kernel, lanes, scratch, parts, batches, .. } = self;
             let modulus = Modulus::new(&lanes.modulus);
             lanes.power = kernel.power(&modulus, &lanes.base, &lanes.exponent, scratch);
+            if batches.is_multiple_of(SAMPLED) {
+                lanes.back = Limbs.power(&modulus, &lanes.base, &lanes.exponent, scratch);
+                good &= lanes.back == lanes.power;
+            }
+            *batches += 1;
             lanes.back = kernel.power_e(&modulus, &lanes.power, scratch);
             for lane in 0..LANES {
                 match job(lane) {
+                    (_, 0) if first + lane >= jobs => {}
                     (key, 0) => parts[key].set_qinv(&lanes.power.lane(lane)),
                     _ => good &= lanes.back.lane(lane) == lanes.base.lane(lane),
                 }

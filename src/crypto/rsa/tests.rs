@@ -5,8 +5,9 @@ use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use rsa::traits::PrivateKeyParts;
 
 use super::RsaEngine;
+use crate::crypto::arith::{Eight, Kernel, Limbs, Modulus, Scratch};
 use crate::crypto::drbg::Drbg;
-use crate::crypto::engine::Engine;
+use crate::crypto::engine::{Engine, GenerateError};
 use crate::crypto::key_pair::KeyPairBatch;
 use crate::spec::KeyPairSpec;
 use crate::sys::features::{Backend, Ifma};
@@ -61,6 +62,63 @@ fn an_independent_crate_accepts_keys_made_in_steps() {
                 let p: Vec<u8> = pair[..pair.len() / 2].iter().rev().copied().collect();
                 assert_eq!(*key.primes()[0].to_be_bytes(), *p, "{spec} row {row} of {rows}");
             }
+        }
+    }
+}
+
+/// Computes right but for one bit of one power.
+#[derive(Clone, Copy)]
+struct Faulty {
+    lane: usize,
+}
+
+impl Kernel for Faulty {
+    type V = <Limbs as Kernel>::V;
+
+    fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        Limbs.run(work)
+    }
+
+    fn fermat<const K: usize>(self, modulus: &Modulus<K>, scratch: &mut Scratch) -> u8 {
+        Limbs.fermat(modulus, scratch)
+    }
+
+    fn miller_rabin<const K: usize>(
+        self,
+        modulus: &Modulus<K>,
+        base: &Eight<K>,
+        scratch: &mut Scratch,
+    ) -> u8 {
+        Limbs.miller_rabin(modulus, base, scratch)
+    }
+
+    fn power<const K: usize>(
+        self,
+        modulus: &Modulus<K>,
+        base: &Eight<K>,
+        exponent: &Eight<K>,
+        scratch: &mut Scratch,
+    ) -> Eight<K> {
+        let mut power = Limbs.power(modulus, base, exponent, scratch);
+        power.0[1][self.lane] ^= 1;
+        power
+    }
+}
+
+#[test]
+fn one_wrong_bit_in_the_power_of_any_lane_ships_no_key() {
+    let (spec, mut drbg) = (KeyPairSpec::Rsa2048, Drbg::from_seed([9; 32]));
+    let mut honest = RsaEngine::new(spec, Backend::Portable);
+    let mut pair = Vec::new();
+    while !honest.seek(&mut drbg, |bytes| pair = bytes.to_vec()) {}
+    for lane in 0..3 {
+        let mut engine = RsaEngine::with_kernel(spec, Backend::Portable, Faulty { lane });
+        for _ in 0..2 {
+            // The first batch is made again in plain integers; the second is not.
+            let mut batch = KeyPairBatch::with_capacity(spec, 1);
+            let made = engine.derive(&mut drbg, [&pair[..]].into_iter(), &mut batch);
+            assert_eq!(made, Err(GenerateError { spec }), "lane {lane}");
+            assert!(batch.is_empty());
         }
     }
 }

@@ -21,37 +21,63 @@ use crate::pipeline::plan::{PartPlan, Plan};
 use crate::pipeline::request::Request;
 use crate::pipeline::sink::arrow::{Opened, Pager, PartWriter, PushError, SlotWriter};
 use crate::pipeline::sink::json_lines;
+use crate::pipeline::take::TakeError;
 use crate::pipeline::worker::Worker;
+use crate::sys::counters::Counters;
+use crate::sys::entropy::Mailbox;
 use crate::sys::features::Backend;
+use crate::sys::seccomp::Confinement;
 use crate::sys::team;
 
-/// How often the thread beside the workers looks after pages and tells progress: the pages it
-/// keeps ready ahead last many times longer.
-const TURN_PERIOD: Duration = Duration::from_millis(5);
+/// How often the thread beside the workers looks after seeds and pages and tells progress: a
+/// seed is wanted every few milliseconds, and the pages it keeps ready ahead last far longer.
+const TURN_PERIOD: Duration = Duration::from_millis(1);
 
 /// Threads that make keys, one pinned to each core.
 #[derive(Debug)]
 pub struct Team {
-    pool: ThreadPool,
+    /// Absent only while it is dropped.
+    pool: Option<ThreadPool>,
     backend: Backend,
+    confinement: Option<Confinement>,
 }
 
 impl Team {
     /// Starts `threads` workers, or one for each core this process may use.
     pub fn start(threads: Option<usize>, backend: Backend) -> Result<Self, Error> {
         let pool = team::start("keymill", threads).map_err(Error::Threads)?;
-        Ok(Self { pool, backend })
+        Ok(Self { pool: Some(pool), backend, confinement: None })
+    }
+
+    /// Lets the kernel end the process if a worker makes a system call between its first slot and
+    /// its last. The team is then good for one part of a job that has no manifest to read.
+    pub fn confine(&mut self) -> Result<(), Error> {
+        self.confinement = Some(Confinement::prepare().map_err(Error::Threads)?);
+        Ok(())
+    }
+
+    fn pool(&self) -> &ThreadPool {
+        self.pool.as_ref().expect("a team has its threads until it is dropped")
     }
 
     /// Runs `task` on the team, its parallel iterators too.
     pub fn install<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(task)
+        self.pool().install(task)
     }
 
     /// Number of workers.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.pool().current_num_threads()
+    }
+}
+
+impl Drop for Team {
+    /// A confined thread may not even clean up after itself: it waits for the end of the process.
+    fn drop(&mut self) {
+        if self.confinement.is_some() {
+            core::mem::forget(self.pool.take());
+        }
     }
 }
 
@@ -66,12 +92,28 @@ pub struct Receipt {
     pub bytes: u64,
     /// Time from the first key to the last file.
     pub elapsed: Duration,
-    /// Worker time by stage, over all workers.
-    pub laps: Laps,
+    /// What the workers did, all together.
+    pub shift: Shift,
     /// Instructions the engine ran on.
     pub backend: Backend,
     /// The published files.
     pub paths: Vec<PathBuf>,
+}
+
+/// What a worker did with its time, and what the kernel counted against it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shift {
+    /// Time by stage.
+    pub laps: Laps,
+    /// Faults and switches between the end of its first slot, when it is warm, and of its last.
+    pub since_warm: Counters,
+}
+
+impl Shift {
+    fn add(&mut self, other: &Self) {
+        self.laps.add(&other.laps);
+        self.since_warm = self.since_warm + other.since_warm;
+    }
 }
 
 impl fmt::Display for Receipt {
@@ -94,7 +136,7 @@ pub fn run(
         made: 0,
         bytes: 0,
         elapsed: Duration::ZERO,
-        laps: Laps::default(),
+        shift: Shift::default(),
         backend: backend_in_use(request, team),
         paths: Vec::new(),
     };
@@ -106,7 +148,7 @@ pub fn run(
             Opened::Writer(writer) => {
                 let kept = writer.rows_resumed();
                 let progress = &mut |rows| progress(done + rows);
-                receipt.laps.add(&fill(request, permit, part, &writer, team, progress)?);
+                receipt.shift.add(&fill(request, permit, part, &writer, team, progress)?);
                 receipt.made += part.description.rows - kept;
                 writer.finish()?
             }
@@ -119,7 +161,7 @@ pub fn run(
     Ok(receipt)
 }
 
-/// Lets the team fill all slots of one part, and does its page work meanwhile.
+/// Lets the team fill all slots of one part; looks after its seeds and pages meanwhile.
 fn fill(
     request: &Request,
     permit: &Permit,
@@ -127,16 +169,19 @@ fn fill(
     writer: &PartWriter,
     team: &Team,
     progress: &mut dyn FnMut(u64),
-) -> Result<Laps, Error> {
+) -> Result<Shift, Error> {
     let group = &request.groups()[part.group];
-    let outcome = Mutex::new(Ok(Laps::default()));
+    let outcome = Mutex::new(Ok(Shift::default()));
+    let seeds = (0..team.threads()).map(|_| Mailbox::filled());
+    let seeds: Vec<Mailbox> = seeds.collect::<Result<_, _>>().map_err(TakeError::from)?;
     let failed = AtomicBool::new(false);
     let (finished, wait) = channel();
-    team.pool.in_place_scope(|scope| {
-        let (outcome, failed, finished) = (&outcome, &failed, &finished);
-        scope.spawn_broadcast(move |_, _| {
+    team.pool().in_place_scope(|scope| {
+        let (outcome, failed, finished, seeds) = (&outcome, &failed, &finished, &seeds);
+        scope.spawn_broadcast(move |_, thread| {
             let mine = Worker::new(request, permit, group, team.backend)
-                .and_then(|mut worker| work(&mut worker, part, writer, failed));
+                .map(|worker| worker.seeded_by(&seeds[thread.index()]))
+                .and_then(|mut worker| work(&mut worker, part, writer, failed, team));
             failed.fetch_or(mine.is_err(), Ordering::Relaxed);
             unite(&mut lock(outcome), mine);
             let _ = finished.send(());
@@ -144,6 +189,10 @@ fn fill(
         let mut pager = Pager::new(writer);
         for _ in 0..team.threads() {
             loop {
+                // A mailbox that cannot be filled tells its worker so.
+                for mailbox in seeds {
+                    let _is_told_there = mailbox.refill();
+                }
                 pager.turn();
                 progress(writer.rows_committed());
                 if wait.recv_timeout(TURN_PERIOD).is_ok() {
@@ -157,10 +206,10 @@ fn fill(
     outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The times of all workers together, or the first error.
-fn unite(all: &mut Result<Laps, Error>, one: Result<Laps, Error>) {
+/// The shifts of all workers together, or the first error.
+fn unite(all: &mut Result<Shift, Error>, one: Result<Shift, Error>) {
     match (all, one) {
-        (Ok(sum), Ok(laps)) => sum.add(&laps),
+        (Ok(sum), Ok(shift)) => sum.add(&shift),
         (all @ Ok(_), Err(error)) => *all = Err(error),
         (Err(_), _) => {}
     }
@@ -172,13 +221,22 @@ fn work(
     part: &PartPlan,
     writer: &PartWriter,
     failed: &AtomicBool,
-) -> Result<Laps, Error> {
+    team: &Team,
+) -> Result<Shift, Error> {
+    let mut warm = None;
     while !failed.load(Ordering::Relaxed) {
         let Some(slot) = writer.claim() else { break };
         let number = usize::try_from(slot.slot()).unwrap_or(usize::MAX);
         worker.make(part.first_slot + number, |rows, wrapped| fill_slot(slot, rows, wrapped))?;
+        if warm.is_none() {
+            if let Some(confinement) = &team.confinement {
+                confinement.apply().map_err(Error::Threads)?;
+            }
+            warm = Some(Counters::of_this_thread());
+        }
     }
-    Ok(worker.laps())
+    let since_warm = warm.map(|warm| Counters::of_this_thread() - warm).unwrap_or_default();
+    Ok(Shift { laps: worker.laps(), since_warm })
 }
 
 /// Writes a batch into its slot and commits it.
@@ -210,7 +268,7 @@ pub fn print(
     let begun = Instant::now();
     let mut done = 0;
     let mut bytes = 0;
-    let mut workers_laps = Laps::default();
+    let mut shift = Shift::default();
     for group in request.groups() {
         let mut workers = (0..team.threads())
             .map(|_| Worker::new(request, permit, group, team.backend))
@@ -226,7 +284,7 @@ pub fn print(
                 })?;
                 Ok(lines)
             };
-            let round: Vec<Vec<u8>> = team.pool.install(|| {
+            let round: Vec<Vec<u8>> = team.pool().install(|| {
                 workers.par_iter_mut().zip(round).map(make).collect::<Result<_, Error>>()
             })?;
             done = group_rows + group.slot_range(last).end;
@@ -237,7 +295,7 @@ pub fn print(
             progress(done);
         }
         for worker in &workers {
-            workers_laps.add(&worker.laps());
+            shift.laps.add(&worker.laps());
         }
     }
     out.flush()?;
@@ -246,7 +304,7 @@ pub fn print(
         made: request.rows(),
         bytes,
         elapsed: begun.elapsed(),
-        laps: workers_laps,
+        shift,
         backend: backend_in_use(request, team),
         paths: Vec::new(),
     })

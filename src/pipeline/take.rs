@@ -6,6 +6,7 @@ use crate::crypto::drbg::{Drbg, EntropyError};
 use crate::crypto::laps::Stage;
 use crate::crypto::{Engine, GenerateError, KeyPairBatch, engine};
 use crate::spec::KeyPairSpec;
+use crate::sys::entropy::Mailbox;
 use crate::sys::features::Backend;
 
 /// One worker's source of key pairs: an engine of its own and a generator of its own.
@@ -33,14 +34,19 @@ impl Supply {
 
     /// Fills an empty `batch` with `rows` fresh pairs.
     ///
-    /// The generator is reseeded first: a copy of the process cannot repeat a batch that was
-    /// begun after the copy was made.
+    /// The generator is reseeded first, from `seeds` or else from the system: a copy of the
+    /// process can repeat no batch but the one in the making and, if its seed was drawn already,
+    /// the next.
     pub fn take(
         &mut self,
         mut batch: KeyPairBatch,
         rows: usize,
+        seeds: Option<&Mailbox>,
     ) -> Result<KeyPairBatch, TakeError> {
-        self.drbg.reseed()?;
+        match seeds {
+            Some(mailbox) => mailbox.take(|seed| self.drbg.mix(seed))?,
+            None => self.drbg.reseed()?,
+        }
         batch.lap(Stage::Rows);
         self.engine.generate(&mut self.drbg, &mut batch, rows)?;
         // What the engine did not count to a stage of its own.

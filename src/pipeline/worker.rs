@@ -13,6 +13,7 @@ use crate::pipeline::take::Supply;
 use crate::pipeline::wrap::wrap;
 use crate::spec::KeyPairSpec;
 use crate::sys::clock::nanoseconds;
+use crate::sys::entropy::Mailbox;
 use crate::sys::features::Backend;
 
 /// A worker on one group of rows.
@@ -23,6 +24,8 @@ pub struct Worker<'j> {
     group: &'j Group,
     backend: Backend,
     supply: Supply,
+    /// Where the seeds come from, if not from the system.
+    seeds: Option<&'j Mailbox>,
     rows: Rows,
     /// Absent while its contents are in a [`WrappedBatch`], or lost to an error.
     batch: Option<KeyPairBatch>,
@@ -38,7 +41,15 @@ impl<'j> Worker<'j> {
     ) -> Result<Self, Error> {
         let supply = Supply::new(group.spec, backend)?;
         let batch = Some(empty_batch(group.spec));
-        Ok(Self { request, permit, group, backend, supply, rows: Rows::default(), batch })
+        let (seeds, rows) = (None, Rows::default());
+        Ok(Self { request, permit, group, backend, supply, seeds, rows, batch })
+    }
+
+    /// Takes the seeds of its generator from `mailbox`: no system call is then left in its work.
+    #[must_use]
+    pub const fn seeded_by(mut self, mailbox: &'j Mailbox) -> Self {
+        self.seeds = Some(mailbox);
+        self
     }
 
     /// The instructions its engine runs on.
@@ -61,7 +72,7 @@ impl<'j> Worker<'j> {
     ) -> Result<(), Error> {
         self.request.read_slot(self.group, slot, &mut self.rows)?;
         let empty = self.batch.take().unwrap_or_else(|| empty_batch(self.group.spec));
-        let batch = self.supply.take(empty, self.rows.len())?;
+        let batch = self.supply.take(empty, self.rows.len(), self.seeds)?;
         let context = self.request.context();
         let (rows, drbg) = (&self.rows, self.supply.drbg());
         let mut wrapped = wrap(self.permit, context, self.backend, rows, drbg, batch);

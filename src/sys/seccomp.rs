@@ -17,9 +17,10 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_fi
 /// there was none.
 ///
 /// [`Counters`]: crate::sys::counters::Counters
-const ALLOWED: [i64; 6] = [
+const ALLOWED: [i64; 7] = [
     libc::SYS_getrusage,
     libc::SYS_futex,
+    libc::SYS_sched_yield,
     libc::SYS_exit,
     libc::SYS_exit_group,
     libc::SYS_rt_sigreturn,

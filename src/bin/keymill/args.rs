@@ -132,6 +132,9 @@ pub struct Generate {
     /// Instructions to use: auto, portable or ifma
     #[arg(long, value_name = "BACKEND", default_value = "auto")]
     pub backend: BackendChoice,
+    /// Let the kernel end the job if a warm worker makes a system call (one file, no manifest)
+    #[arg(long, conflicts_with = "manifest")]
+    pub confine_workers: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

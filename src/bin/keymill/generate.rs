@@ -18,6 +18,7 @@ use keymill::pipeline::plan::{Begun, Plan, estimated_seconds};
 use keymill::pipeline::request::Request;
 use keymill::pipeline::template::ContextTemplate;
 use keymill::spec::KeyArn;
+use keymill::sys::counters::Counters;
 use keymill::sys::features::Backend;
 
 use crate::args::{Arguments, Generate, ManifestFormat, OutputFormat};
@@ -42,6 +43,8 @@ struct Summary {
     already_complete: bool,
     /// Worker time a key, by stage; nothing if no key was made.
     ns_per_key: Map<String, Value>,
+    /// What the kernel counted against the warm workers, all together.
+    workers: Map<String, Value>,
 }
 
 pub fn run(arguments: &Arguments, wanted: &Generate) -> Result<(), Failure> {
@@ -136,9 +139,16 @@ fn write_files(
     // The store is open no longer than needed: other commands may want it during a long job.
     drop(keystore);
     plan.seal_under(permit.key().material_id());
-    let team = Team::start(wanted.threads, backend)?;
+    if wanted.confine_workers && plan.parts.len() > 1 {
+        return Err(Failure::new(Code::Usage, "--confine-workers is for an output of one file")
+            .hint("-o FILE"));
+    }
+    let mut team = Team::start(wanted.threads, backend)?;
     if wanted.dry_run {
         return dry_run(arguments, request, &plan, &permit, &team, backend);
+    }
+    if wanted.confine_workers {
+        team.confine()?;
     }
     make_folders(&plan, &wanted.output)?;
     let progress = progress_bar(request.rows());
@@ -212,14 +222,26 @@ fn summarize(
         key_material_id: permit.key().material_id().to_string(),
         already_complete: false,
         ns_per_key: ns_per_key(receipt),
+        workers: counters(receipt),
     };
     conclude(arguments, &summary)
 }
 
 fn ns_per_key(receipt: &Receipt) -> Map<String, Value> {
     let stages = Stage::ALL.into_iter().filter(|_| receipt.made > 0);
-    let ns = |stage| receipt.laps.of(stage) as f64 / receipt.made as f64;
+    let ns = |stage| receipt.shift.laps.of(stage) as f64 / receipt.made as f64;
     stages.map(|stage| (stage.name().to_owned(), ns(stage).into())).collect()
+}
+
+fn counters(receipt: &Receipt) -> Map<String, Value> {
+    let Counters { faults, voluntary_switches, preemptions } = receipt.shift.since_warm;
+    let pair = |(name, count): (&str, u64)| (name.to_owned(), count.into());
+    let named = [
+        ("faults", faults),
+        ("voluntary_switches", voluntary_switches),
+        ("preemptions", preemptions),
+    ];
+    named.into_iter().map(pair).collect()
 }
 
 /// A repeated command finds its work done.
@@ -246,6 +268,7 @@ fn already_complete(
         key_material_id: begun.material.map(|id| id.to_string()).unwrap_or_default(),
         already_complete: true,
         ns_per_key: Map::new(),
+        workers: Map::new(),
     };
     conclude(arguments, &summary)
 }
@@ -275,6 +298,13 @@ fn conclude(arguments: &Arguments, summary: &Summary) -> Result<(), Failure> {
         format!("{} {ns:.0}", stage.name())
     });
     say(format!("worker ns a key: {}", stages.join(", ")));
+    let count = |name| summary.workers.get(name).and_then(Value::as_u64).unwrap_or_default();
+    say(format!(
+        "workers: {} faults, {} voluntary switches, {} preemptions",
+        count("faults"),
+        count("voluntary_switches"),
+        count("preemptions")
+    ));
     Ok(())
 }
 

@@ -21,7 +21,6 @@
 #![expect(
     clippy::inline_always,
     clippy::needless_range_loop,
-    clippy::manual_memcpy,
     reason = "arithmetic must be inlined into the function with the features on, and its loops over digits unrolled; they index several arrays in step"
 )]
 

@@ -253,10 +253,10 @@ fn field_matches_model<C: Curve<N>, const N: usize>(rounds: usize) {
                 &a + &prime * 2_u32 - &b,
                 &a + &b,
                 &a * &r_inverse,
-                if !invert {
-                    a
-                } else {
+                if invert {
                     BigUint::from(u8::from((&a % &prime) != BigUint::default()))
+                } else {
+                    a
                 },
             ];
             for (i, expected) in expected.iter().enumerate() {

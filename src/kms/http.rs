@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::time::timeout;
@@ -24,6 +24,10 @@ const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid"
 
 /// The whole body; an error closes the connection with no answer but where AWS has one.
 pub(super) async fn read_body(body: Incoming) -> Result<Bytes, BodyError> {
+    // What is announced as too long is refused before it is sent.
+    if body.size_hint().lower() > REQUEST_BODY_BYTES_MAX as u64 {
+        return Err(BodyError::TooLarge);
+    }
     let limited = Limited::new(body, REQUEST_BODY_BYTES_MAX);
     let patience = Duration::from_secs(REQUEST_BODY_SECONDS_MAX);
     match timeout(patience, limited.collect()).await {

@@ -164,7 +164,7 @@ impl Shelf {
             None => supply.insert(Supply::new(self.spec, backend)?),
         };
         let pairs = batch_pairs(self.spec);
-        let mut batch = supply.take(KeyPairBatch::with_capacity(self.spec, pairs), pairs)?;
+        let mut batch = supply.take(KeyPairBatch::with_capacity(self.spec, pairs), pairs, None)?;
         while let Some(pair) = batch.split_last() {
             // The filler alone puts in, and looked that there is room.
             let _none_left_over = self.ready.push(pair);

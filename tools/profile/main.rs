@@ -185,7 +185,7 @@ fn whole_job(
     let receipt = job::run(&request, &permit, &plan, team, &mut |_| {})?;
     std::fs::remove_file(&output)?;
     let rows = arguments.rows as f64;
-    let stages = Stage::ALL.map(|stage| receipt.laps.of(stage) as f64 / rows);
+    let stages = Stage::ALL.map(|stage| receipt.shift.laps.of(stage) as f64 / rows);
     let job = receipt.elapsed.as_nanos() as f64 * team.threads() as f64 / rows;
     Ok((job, stages.to_vec()))
 }

@@ -23,6 +23,7 @@ use crate::pipeline::sink::arrow::{Opened, Pager, PartWriter, PushError, SlotWri
 use crate::pipeline::sink::json_lines;
 use crate::pipeline::take::TakeError;
 use crate::pipeline::worker::Worker;
+use crate::sys::allocator;
 use crate::sys::counters::Counters;
 use crate::sys::entropy::Mailbox;
 use crate::sys::features::Backend;
@@ -45,6 +46,7 @@ pub struct Team {
 impl Team {
     /// Starts `threads` workers, or one for each core this process may use.
     pub fn start(threads: Option<usize>, backend: Backend) -> Result<Self, Error> {
+        allocator::keep_slack();
         let pool = team::start("keymill", threads).map_err(Error::Threads)?;
         Ok(Self { pool: Some(pool), backend, confinement: None })
     }

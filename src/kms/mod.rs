@@ -14,10 +14,10 @@
 //! http      headers and body in one write
 //! ```
 //!
-//! [`call`] walks it. Answers come from a [`Snapshot`](crate::keystore::Snapshot) of the keystore:
+//! `call` walks it. Answers come from a [`Snapshot`](crate::keystore::Snapshot) of the keystore:
 //! no call that only uses a key takes a lock or touches the file. What changes the keystore runs
 //! beside the event loop and is on the disk before it is answered. What AWS does not document stands
-//! in [`guesses`], and nowhere else.
+//! in `guesses`, and nowhere else.
 
 mod call;
 mod endpoint;

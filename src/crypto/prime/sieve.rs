@@ -9,7 +9,7 @@
 //! Two groups of primes meet sixteen numbers: four loads feed eight multiply-adds in eight
 //! independent chains. [`prime`](super) has the counts.
 //!
-//! Division goes in [`STAGES`]. Numbers are packed anew between them, so that no lane carries a
+//! Division goes in stages. Numbers are packed anew between them, so that no lane carries a
 //! number that is known to be composite for long.
 
 use crate::crypto::arith::{DIGIT_BITS, DIGIT_MASK, Digit, Eight, Lanes};

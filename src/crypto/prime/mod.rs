@@ -32,6 +32,8 @@ pub mod sieve;
 pub mod source;
 
 #[cfg(test)]
+mod distribution_tests;
+#[cfg(test)]
 mod tests;
 
 pub use search::Search;

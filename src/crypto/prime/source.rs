@@ -27,6 +27,7 @@ pub struct Source<const K: usize> {
     /// `Pi / p_i`, then `Pi` and `2^52 Pi` for the two digits of `k`.
     rows: Vec<[u64; K]>,
     lowest: [u64; K],
+    highest: [u64; K],
     k_first: u128,
     k_count: u128,
     /// Sixteen random words for each prime.
@@ -62,12 +63,16 @@ impl Span {
 }
 
 impl<const K: usize> Source<K> {
-    /// Prepares the primorial.
+    /// Prepares the primorial for candidates of [`modulus_bits`]`(K)` bits.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it computes for milliseconds")]
     pub fn new() -> Self {
-        let bits = modulus_bits(K);
-        let (spans, primorial) = primorial_vartime(bits);
+        Self::of_size(modulus_bits(K), K_BITS)
+    }
+
+    /// Candidates in `[sqrt(2) 2^(bits-1), 2^bits)`, of which the primorial leaves `k_bits`.
+    pub(super) fn of_size(bits: usize, k_bits: usize) -> Self {
+        let (spans, primorial) = primorial_vartime(bits, k_bits);
         let mut rows: Vec<[u64; K]> = spans
             .iter()
             .map(|span| limbs::digits(&divide_vartime(&primorial, span.prime)))
@@ -75,12 +80,18 @@ impl<const K: usize> Source<K> {
         let product: [u64; K] = limbs::digits(&primorial);
         let raised = core::array::from_fn(|i| if i > 0 { product[i - 1] } else { 0 });
         rows.extend([product, raised]);
-        let mut lowest = limbs::sqrt_half_vartime(bits);
+        let whole = 64 * primorial.len();
+        let mut lowest = limbs::sqrt_half_vartime(whole);
+        let mut highest = vec![u64::MAX; primorial.len()];
+        for end in [&mut lowest, &mut highest] {
+            limbs::shift_right(end, (whole - bits) as u64);
+        }
         lowest[0] += 1;
         let k_first = quotient_vartime(&lowest, &primorial) - spans.len() as u128;
-        let k_last = quotient_vartime(&vec![u64::MAX; bits / 64], &primorial);
+        let k_last = quotient_vartime(&highest, &primorial);
         Self {
             lowest: limbs::digits(&lowest),
+            highest: limbs::digits(&highest),
             k_first,
             k_count: k_last - k_first + 1,
             words: vec![[0; 32]; spans.len()],
@@ -129,24 +140,26 @@ impl<const K: usize> Source<K> {
         }
     }
 
-    /// Carries the columns of one register; returns the lanes in `[lowest, 2^bits)`.
+    /// Carries the columns of one register; returns the lanes in `[lowest, highest]`.
     #[inline(always)]
     fn carry<V: Lanes>(&self, lanes: usize, out: &mut Eight<K>) -> u8 {
         let (mask, width) = (V::splat(DIGIT_MASK), V::splat(DIGIT_BITS as u64));
         let (bias, one) = (V::splat(1 << DIGIT_BITS), V::splat(1));
-        let (mut carry, mut no_borrow, mut top) = (V::splat(0), one, V::splat(0));
+        let mut carry = V::splat(0);
+        let [mut reaches, mut keeps] = [one; 2];
         for (i, digit) in out.0.iter_mut().enumerate() {
             let low = V::load(&self.columns[i][0][lanes]);
             let value = if i > 0 { low.add(V::load(&self.columns[i - 1][1][lanes])) } else { low };
-            top = value.add(carry);
-            carry = top.shr(width);
-            top.and(mask).store(digit);
-            let lowest = V::splat(self.lowest[i]);
-            let difference = top.and(mask).add(bias).sub(lowest).add(no_borrow).sub(one);
-            no_borrow = difference.shr(width);
+            let value = value.add(carry);
+            carry = value.shr(width);
+            let value = value.and(mask);
+            value.store(digit);
+            // Each difference is biased by one digit, so that a borrow is a carry that lacks one.
+            let [lowest, highest] = [&self.lowest, &self.highest].map(|end| V::splat(end[i]));
+            reaches = value.add(bias).sub(lowest).add(reaches).sub(one).shr(width);
+            keeps = highest.add(bias).sub(value).add(keeps).sub(one).shr(width);
         }
-        let top_bits = modulus_bits(K) - DIGIT_BITS * (K - 1);
-        no_borrow.equal(one) & top.at_most(V::splat((1 << top_bits) - 1))
+        reaches.equal(one) & keeps.equal(one)
     }
 
     /// Draws `r_i`, uniform in `[1, p_i - 1]`: the high half of a 16-bit random word times
@@ -215,14 +228,14 @@ fn draw_again(drbg: &mut Drbg, span: Span, words: &[[u8; 2]], factors: &mut [u64
     }
 }
 
-/// The odd primes, and two, whose product leaves [`K_BITS`], and the product.
-fn primorial_vartime(bits: usize) -> (Vec<Span>, Vec<u64>) {
+/// The first primes, as many as leave `k_bits` of `bits`, and their product.
+fn primorial_vartime(bits: usize, k_bits: usize) -> (Vec<Span>, Vec<u64>) {
     let mut spans = Vec::new();
-    let mut product = vec![0; bits / 64];
+    let mut product = vec![0; bits.div_ceil(64)];
     product[0] = 1;
     for p in super::primes_up_to(2048) {
-        let mut next = vec![0; bits / 64];
-        if limbs::add_product(&mut next, &product, p) != 0 || bit_length(&next) > bits - K_BITS {
+        let mut next = vec![0; product.len()];
+        if limbs::add_product(&mut next, &product, p) != 0 || bit_length(&next) > bits - k_bits {
             break;
         }
         product = next;

@@ -10,6 +10,8 @@ mod steps;
 #[cfg(test)]
 mod der_tests;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;
 
 use zeroize::{Zeroize, Zeroizing};

@@ -7,7 +7,7 @@ use super::gallery::{BASES, Exhibit, of_size};
 use super::operands::{eight, moduli, poisoned};
 use super::*;
 
-fn lanes_of<const K: usize>(numbers: &[BigUint; LANES]) -> Eight<K> {
+pub(super) fn lanes_of<const K: usize>(numbers: &[BigUint; LANES]) -> Eight<K> {
     let mut eight = Eight::ZERO;
     for (lane, number) in numbers.iter().enumerate() {
         eight.set_lane(lane, &digits(number));
@@ -35,14 +35,19 @@ fn batches(exhibits: &[Exhibit], turns: usize) -> Vec<[usize; LANES]> {
 
 /// Whether n is a strong probable prime to base a, by the definition.
 fn is_strong(n: &BigUint, a: &BigUint) -> bool {
-    let one = BigUint::from(1_u8);
-    let order = n - &one;
-    let twos = order.trailing_zeros().unwrap();
-    let mut x = a.modpow(&(&order >> twos), n);
-    if x == one {
+    let order = n - 1_u8;
+    is_strong_by(n, a.modpow(&(&order >> order.trailing_zeros().unwrap()), n))
+}
+
+/// The same, where `power` is congruent to a to the odd part of n - 1.
+pub(super) fn is_strong_by(n: &BigUint, power: BigUint) -> bool {
+    let order = n - 1_u8;
+    let squarings = order.trailing_zeros().unwrap() - 1;
+    let mut x = power % n;
+    if x == BigUint::from(1_u8) {
         return true;
     }
-    for _ in 1..twos {
+    for _ in 0..squarings {
         if x == order {
             return true;
         }

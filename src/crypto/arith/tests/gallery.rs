@@ -61,6 +61,7 @@ fn pseudoprimes(bits: usize) -> Vec<Exhibit> {
         let liars_up_to = bound.parse().unwrap();
         found.push(Exhibit { number, is_prime: false, liars_up_to });
     }
+    assert_eq!(found.len(), 3, "pseudoprimes of {bits} bits");
     found
 }
 

@@ -4,6 +4,7 @@ mod exponents;
 mod gallery;
 mod operands;
 mod products;
+mod published;
 
 use num_bigint_dig::BigUint;
 

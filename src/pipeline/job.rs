@@ -188,6 +188,7 @@ fn fill(
             unite(&mut lock(outcome), mine);
             let _ = finished.send(());
         });
+        let _closing = Closing(seeds);
         let mut pager = Pager::new(writer);
         for _ in 0..team.threads() {
             loop {
@@ -206,6 +207,16 @@ fn fill(
         progress(writer.rows_committed());
     });
     outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Closes the mailboxes when the thread that fills them ends, however it ends: else the workers
+/// would wait for ever.
+struct Closing<'a>(&'a [Mailbox]);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Mailbox::close);
+    }
 }
 
 /// The shifts of all workers together, or the first error.

@@ -66,8 +66,8 @@ fn equal<V: Lanes, const K: usize>(a: &Eight<K>, b: &Eight<K>) -> u8 {
     differences.and(V::splat(DIGIT_MASK)).equal(V::splat(0))
 }
 
-/// Bits of an exponentiation's window. With five, the table would not fit the first-level cache,
-/// and reading all of it costs what the multiplications save.
+/// Bits of an exponentiation's window. With five, the table of 2048-bit numbers would exceed the
+/// first-level cache, and each window would read twice as much for a fifth fewer multiplications.
 const WINDOW_BITS: usize = 4;
 
 /// `base^(exponent / 2^low) mod n` in Montgomery form, by a fixed window.

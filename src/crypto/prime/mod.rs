@@ -14,13 +14,11 @@
 //! Fermat tests. Dividing a survivor by one more prime p costs t and saves 1/p of a test of cost F:
 //! it pays up to `B = F / t`. With t = 0.4, 0.55 and 0.7 ns and F = 31, 105 and 245 us a number
 //! (one core, AVX-512 IFMA at 3 GHz) this is 2^16.2, 2^17.5 and 2^18.4 for 1024, 1536 and 2048
-//! bits. The optimum is flat, and a table that leaves the second-level cache costs more than it
-//! saves; [`division_bound`] is what was best.
+//! bits. The optimum is flat; [`division_bound`] is the power of two below.
 //!
 //! Division by three primes with the product M takes 2 (K - 1) multiply-adds for the digits, 8
 //! operations to fold them, and 2 for each prime: 52, 72 and 92 for eight numbers of 20, 30 and 40
-//! digits. A product tree from above or a remainder tree from below would need less of these and
-//! more of everything else, at this size.
+//! digits.
 #![expect(
     clippy::inline_always,
     reason = "arithmetic must be inlined into the function that has the vector features on"

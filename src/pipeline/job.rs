@@ -174,7 +174,9 @@ fn fill(
 ) -> Result<Shift, Error> {
     let group = &request.groups()[part.group];
     let outcome = Mutex::new(Ok(Shift::default()));
-    let seeds = (0..team.threads()).map(|_| Mailbox::filled());
+    // A confined worker may not ask the system for a seed.
+    let waits = team.confinement.is_some();
+    let seeds = (0..team.threads()).map(|_| Mailbox::filled(waits));
     let seeds: Vec<Mailbox> = seeds.collect::<Result<_, _>>().map_err(TakeError::from)?;
     let failed = AtomicBool::new(false);
     let (finished, wait) = channel();

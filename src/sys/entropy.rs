@@ -6,8 +6,8 @@
 //! serves.
 
 use core::fmt;
-use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, Ordering};
+use std::thread::yield_now;
 
 use crossbeam_queue::ArrayQueue;
 use zeroize::Zeroize;
@@ -23,6 +23,7 @@ pub struct Mailbox {
     full: ArrayQueue<Envelope>,
     empty: ArrayQueue<Envelope>,
     is_closed: AtomicBool,
+    waits: bool,
 }
 
 type Envelope = Box<Secret<[u8; SEED_BYTES]>>;
@@ -40,16 +41,18 @@ impl fmt::Display for EntropyError {
 impl core::error::Error for EntropyError {}
 
 impl Mailbox {
-    /// A mailbox with a seed in it.
+    /// A mailbox with a seed in it. A worker that finds it empty `waits` for the helper, or else
+    /// asks the system itself.
     ///
     /// # Errors
     ///
     /// [`EntropyError`] if the operating system has none to give.
-    pub fn filled() -> Result<Self, EntropyError> {
+    pub fn filled(waits: bool) -> Result<Self, EntropyError> {
         let mailbox = Self {
             full: ArrayQueue::new(1),
             empty: ArrayQueue::new(1),
             is_closed: AtomicBool::new(false),
+            waits,
         };
         let _the_queue_is_new = mailbox.empty.push(Box::new(Secret::new([0; SEED_BYTES])));
         mailbox.refill()?;
@@ -71,8 +74,7 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Takes the seed and shows it to `read`, without a system call: if the helper is late, by
-    /// waiting on the spot.
+    /// Takes the seed and shows it to `read`, without a system call unless the helper is late.
     ///
     /// # Errors
     ///
@@ -82,7 +84,8 @@ impl Mailbox {
             match self.full.pop() {
                 Some(envelope) => break envelope,
                 None if self.is_closed.load(Ordering::Acquire) => return Err(EntropyError),
-                None => spin_loop(),
+                None if self.waits => yield_now(),
+                None => return own_seed(read),
             }
         };
         let result = read(envelope.expose());
@@ -95,6 +98,13 @@ impl Mailbox {
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
     }
+}
+
+/// Shows `read` a seed that the calling thread draws.
+fn own_seed<R>(read: impl FnOnce(&[u8; SEED_BYTES]) -> R) -> Result<R, EntropyError> {
+    let mut seed = Secret::new([0; SEED_BYTES]);
+    getrandom::fill(seed.expose_mut()).map_err(|_| EntropyError)?;
+    Ok(read(seed.expose()))
 }
 
 impl fmt::Debug for Mailbox {
@@ -113,7 +123,7 @@ mod tests {
     #[test]
     fn every_seed_is_fresh_and_taken_once() {
         const BATCHES: usize = 200;
-        let mailbox = Mailbox::filled().unwrap();
+        let mailbox = Mailbox::filled(true).unwrap();
         let taken = AtomicUsize::new(0);
         let seeds: HashSet<[u8; SEED_BYTES]> = std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -135,7 +145,7 @@ mod tests {
 
     #[test]
     fn refilling_twice_keeps_the_seed() {
-        let mailbox = Mailbox::filled().unwrap();
+        let mailbox = Mailbox::filled(true).unwrap();
         mailbox.refill().unwrap();
         mailbox.take(|_| ()).unwrap();
         mailbox.close();
@@ -144,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_closed_mailbox_ends_the_wait() {
-        let mailbox = Mailbox::filled().unwrap();
+        let mailbox = Mailbox::filled(true).unwrap();
         mailbox.take(|_| ()).unwrap();
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| mailbox.take(|_| ()));

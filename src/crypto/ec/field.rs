@@ -174,9 +174,10 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
     #[inline(always)]
     pub(super) fn weak(self, mut t: Digits<L, N>) -> Digits<L, N> {
         let lanes = self.lanes;
-        if C::LEFT == 0 && C::TOP_BITS < 32 {
+        if C::LEFT == 0 {
             // Else what the digit below owes would, once in 2^TOP_BITS, make the quotient one too
-            // large and the result negative.
+            // large and the result negative. What the digits below that owe does not reach so far
+            // but once in 2^(TOP_BITS + 41), and the checks of a batch would find it.
             t[N - 1] = lanes.add(t[N - 1], lanes.sar::<DIGIT_BITS>(t[N - 2]));
             t[N - 2] = lanes.and(t[N - 2], lanes.splat(DIGIT_MASK));
         }

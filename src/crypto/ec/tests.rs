@@ -201,6 +201,56 @@ impl<C: Curve<N>, const N: usize> Task for Operations<'_, C, N> {
     }
 }
 
+/// A weak reduction alone, of digits that were not carried.
+struct Weak<'a, C, const N: usize>(&'a Element<N>, PhantomData<C>);
+
+impl<C: Curve<N>, const N: usize> Task for Weak<'_, C, N> {
+    type Output = Element<N>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> Self::Output {
+        let fp = Fp::<L, C, N>::new(lanes);
+        let mut out = [Row::default(); N];
+        fp.store(&mut out, fp.weak(fp.load(self.0)));
+        out
+    }
+}
+
+/// The digit below the top owes it a little, where the top holds a whole number of `2^bits`.
+fn weak_reduction_takes_a_debt<C: Curve<N>, const N: usize>() {
+    let signed = |i: usize| BigInt::from(C::P[i]) << (52 * i);
+    let prime = (0..N).map(signed).sum::<BigInt>().to_biguint().unwrap();
+    let mut drbg = Drbg::from_seed([4; 32]);
+    let mut element = operand::<C, N>(&mut drbg, &prime);
+    let mut expected = Vec::new();
+    for lane in 0..LANES {
+        let (wholes, debt) = (5 + lane as u64, 1 + 37 * lane as u64);
+        element[N - 1].0[lane] = wholes << C::TOP_BITS;
+        element[N - 2].0[lane] = 0;
+        let (whole, debts) = (value(&element, lane), BigUint::from(debt) << (52 * (N - 2)));
+        expected.push((whole - debts) % &prime);
+        element[N - 2].0[lane] = debt.wrapping_neg();
+    }
+    let results = Portable.enter(Weak::<C, N>(&element, PhantomData));
+    if let Some(token) = Ifma::detect() {
+        assert_eq!(token.enter(Weak::<C, N>(&element, PhantomData)), results, "ifma = portable");
+    }
+    for (lane, expected) in expected.into_iter().enumerate() {
+        assert!(results.iter().all(|row| row.0[lane] >> 52 == 0), "{}: lane {lane}", C::SPEC);
+        assert_eq!(value(&results, lane) % &prime, expected, "{}: lane {lane}", C::SPEC);
+    }
+}
+
+#[test]
+fn a_weak_reduction_takes_what_the_digit_below_owes() {
+    weak_reduction_takes_a_debt::<curve::P256, 5>();
+    weak_reduction_takes_a_debt::<curve::P384, 8>();
+    weak_reduction_takes_a_debt::<curve::P521, 11>();
+    weak_reduction_takes_a_debt::<curve::Secp256k1, 5>();
+    weak_reduction_takes_a_debt::<curve::Sm2, 5>();
+    weak_reduction_takes_a_debt::<curve::Curve25519, 5>();
+}
+
 /// The value of one lane.
 fn value<const N: usize>(element: &Element<N>, lane: usize) -> BigUint {
     element.iter().rev().fold(BigUint::default(), |sum, row| (sum << 52) + row.0[lane])

@@ -48,7 +48,7 @@ struct Faulty<N>(N);
 impl<N: Kernel> Kernel for Faulty<N> {
     type V = N::V;
 
-    #[inline(always)]
+    #[inline]
     fn run<R>(self, work: impl FnOnce() -> R) -> R {
         self.0.run(work)
     }

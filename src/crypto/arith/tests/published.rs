@@ -68,7 +68,7 @@ fn multiple(drbg: &mut Drbg, n: &BigUint, bits: usize) -> BigUint {
 fn strong<N: Kernel, const K: usize>(
     kernel: N,
     drbg: &mut Drbg,
-    cases: [(&BigUint, BigUint); LANES],
+    cases: &[(&BigUint, BigUint); LANES],
 ) -> [bool; LANES] {
     let modulus = cases.each_ref().map(|(n, _)| multiple(drbg, n, modulus_bits(K)));
     let odd_part = |n: &BigUint| {
@@ -94,7 +94,7 @@ fn judge<N: Kernel, const K: usize>(kernel: N, numbers: &[(BigUint, bool)]) {
                 let n = &numbers[index(lane)].0;
                 (n, random(&mut drbg, n.bits() + 64) % (n - 3_u8) + 2_u8)
             });
-            let verdicts = strong::<N, K>(kernel, &mut drbg, cases);
+            let verdicts = strong::<N, K>(kernel, &mut drbg, &cases);
             verdicts.into_iter().enumerate().for_each(|(lane, pass)| passes[index(lane)] &= pass);
         }
     }
@@ -137,7 +137,7 @@ fn psi_is_judged_right<N: Kernel>(kernel: N) {
         for start in 0..PSI.len() {
             let index = |lane: usize| (start + lane) % PSI.len();
             let cases = core::array::from_fn(|lane| (&psi[index(lane)], BigUint::from(base)));
-            let verdicts = strong::<N, 20>(kernel, &mut drbg, cases);
+            let verdicts = strong::<N, 20>(kernel, &mut drbg, &cases);
             for (lane, verdict) in verdicts.into_iter().enumerate() {
                 let n = &psi[index(lane)];
                 let by_model = is_strong_by(n, model_power(n, base));
@@ -165,7 +165,7 @@ fn arnault_is_judged_right<N: Kernel>(kernel: N) {
     for start in (0..bases.len()).step_by(LANES) {
         let base = |lane: usize| bases[(start + lane) % bases.len()];
         let cases = core::array::from_fn(|lane| (&n, BigUint::from(base(lane))));
-        let verdicts = strong::<N, 30>(kernel, &mut drbg, cases);
+        let verdicts = strong::<N, 30>(kernel, &mut drbg, &cases);
         for (lane, verdict) in verdicts.into_iter().enumerate() {
             assert_eq!(verdict, base(lane) < 307, "base {}, lane {lane}", base(lane));
         }

@@ -125,6 +125,12 @@ pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
 /// Most signing keys one thread remembers; each is good for one principal, Region and day.
 pub const SIGNING_KEYS_MAX: usize = 1024;
 
+/// Most operations with keys whose decision is remembered for one caller.
+pub const DECISIONS_PER_CALLER_MAX: usize = 4096;
+
+/// Most callers that one thread remembers of an endpoint where calls are not signed: one a Region.
+pub const UNSIGNED_CALLERS_MAX: usize = 64;
+
 /// Most grant tokens of one request (KMS service model).
 pub const GRANT_TOKENS_MAX: usize = 10;
 

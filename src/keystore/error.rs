@@ -8,9 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::key::Origin;
+use super::policy::PolicyError;
 use super::principal::PrincipalFault;
 use crate::limits::{
     ALIAS_NAME_CHARS_MAX, ALIASES_PER_KEY_MAX, DESCRIPTION_CHARS_MAX, KEY_ID_CHARS_MAX,
+    POLICY_BYTES_MAX,
 };
 use crate::spec::key_id::Scope;
 use crate::spec::{Account, AliasName, KeyArn, MaterialId, Partition, Region};
@@ -66,6 +68,10 @@ pub enum Error {
     AliasTargetElsewhere(KeyArn),
     /// The key has as many aliases as it may have.
     AliasLimit(KeyArn),
+    /// The key policy is none that can be understood.
+    Policy(PolicyError),
+    /// The key policy is too long.
+    PolicyLength,
     /// A principal cannot be made or found.
     Principal(PrincipalFault),
     /// The Region does not belong to the partition.
@@ -179,7 +185,10 @@ impl Error {
                 "KMSInvalidStateException"
             }
             Self::OriginUnsupported(..) => "UnsupportedOperationException",
-            Self::RotationLimit(_) | Self::AliasLimit(_) => "LimitExceededException",
+            Self::RotationLimit(_) | Self::AliasLimit(_) | Self::PolicyLength => {
+                "LimitExceededException"
+            }
+            Self::Policy(_) => "MalformedPolicyDocumentException",
             Self::IncorrectKeyMaterial(_) => "IncorrectKeyMaterialException",
             Self::AliasExists(..) => "AlreadyExistsException",
             Self::AliasReserved(_) => "InvalidAliasNameException",
@@ -219,10 +228,13 @@ impl Error {
             | Self::AliasToAlias
             | Self::AliasTargetElsewhere(_)
             | Self::PartitionMismatch(..)
+            | Self::Policy(_)
+            | Self::PolicyLength
             | Self::Principal(
                 PrincipalFault::Name
                 | PrincipalFault::AccessKeyId
-                | PrincipalFault::SecretAccessKey,
+                | PrincipalFault::SecretAccessKey
+                | PrincipalFault::Policy(_),
             )
             | Self::PassphraseUnused(_)
             | Self::PassphraseEmpty => Kind::Usage,
@@ -331,6 +343,10 @@ impl Error {
             }
             Self::DeletionWindow(days) => {
                 invalid(f, &format!("'{days}'"), "pendingWindowInDays", VALUE_MAX, 30)
+            }
+            Self::Policy(error) => write!(f, "{error}"),
+            Self::PolicyLength => {
+                write!(f, "The key policy has more than {POLICY_BYTES_MAX} bytes.")
             }
             Self::DescriptionLength => {
                 invalid(f, "", "description", LENGTH_MAX, DESCRIPTION_CHARS_MAX)

@@ -7,8 +7,8 @@
 //! principals  (account, access key id)  -> Principal
 //! ```
 //!
-//! Version 1 of the format had no principals. Its files are read as they are, and become version 2
-//! with the first change that is written to them.
+//! Version 1 of the format had no principals, version 2 no policies. Their files are read as they
+//! are, and become version 3 with the first change that is written to them.
 //!
 //! Every open verifies the checksum of every page, so that a damaged file is an error at the door
 //! and never a surprise, or a panic of the database, inside. Every write is one transaction in two
@@ -41,7 +41,7 @@ const PRINCIPALS: TableDefinition<(&str, &str), &str> = TableDefinition::new("pr
 
 const HEADER: &str = "header";
 const FORMAT: &str = "keymill keystore";
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 const VERSION_MIN: u64 = 1;
 
 /// A keystore is small; this is redb's cache, in bytes.
@@ -165,7 +165,8 @@ impl StoreFile {
         }
         for (name, json) in rows.principals {
             let principal: Option<Principal> = from_json(&json);
-            let principal = principal.filter(|principal| principal_name(principal) == name);
+            let principal = principal
+                .filter(|principal| principal.is_consistent() && principal_name(principal) == name);
             let principal =
                 principal.ok_or_else(|| self.damaged(Damage::Row { table: "principals", name }))?;
             state.apply(Change::PutPrincipal(principal));

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::policy::Policy;
 use super::text;
 use crate::limits::ROTATIONS_PER_KEY_MAX;
 use crate::spec::{KeyArn, MaterialId};
@@ -79,6 +80,14 @@ pub enum KeyUsage {
     EncryptDecrypt,
 }
 
+impl fmt::Display for KeyUsage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EncryptDecrypt => f.pad("ENCRYPT_DECRYPT"),
+        }
+    }
+}
+
 impl fmt::Display for KeySpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -139,6 +148,9 @@ pub struct KmsKey {
     pub(super) usage: KeyUsage,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) deletion: Option<Deletion>,
+    /// The document as it was put; the default policy if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) policy: Option<String>,
     /// Oldest first; the last one is current.
     pub(super) materials: Vec<SealedMaterial>,
 }
@@ -252,6 +264,7 @@ impl KmsKey {
     pub(super) fn is_consistent(&self) -> bool {
         let pending = self.state == KeyState::PendingDeletion;
         let empty = self.materials.is_empty();
+        let is_policy = |text: &String| Policy::of_key(text).is_ok();
         let may_be_empty = match self.state {
             KeyState::PendingImport => true,
             KeyState::PendingDeletion => self.origin == Origin::External,
@@ -261,6 +274,7 @@ impl KmsKey {
             && (!empty || may_be_empty)
             && (empty || self.state != KeyState::PendingImport)
             && self.materials.len() <= ROTATIONS_PER_KEY_MAX + 1
+            && self.policy.as_ref().is_none_or(is_policy)
     }
 }
 

@@ -10,6 +10,7 @@ use super::error::Error;
 use super::key::{
     Deletion, KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, SealedMaterial,
 };
+use super::key_policy::check_policy;
 use super::material::Material;
 use super::root::{fill_random, random};
 use super::state::Change;
@@ -34,6 +35,8 @@ pub struct CreateKey {
     pub origin: Origin,
     /// Where the key lives, if not in the keystore's scope.
     pub scope: ScopeOptions,
+    /// Its policy, as JSON; the default policy if none.
+    pub policy: Option<String>,
 }
 
 impl Keystore {
@@ -41,6 +44,7 @@ impl Keystore {
     /// `EXTERNAL`.
     pub fn create_key(&mut self, options: &CreateKey) -> Result<KeyMetadata, Error> {
         check_description(&options.description)?;
+        options.policy.as_deref().map(check_policy).transpose()?;
         let scope = options.scope.resolve(&self.scope)?;
         let arn = KeyArn { scope, id: random_id()? };
         let mut key = KmsKey {
@@ -52,6 +56,7 @@ impl Keystore {
             spec: KeySpec::default(),
             usage: KeyUsage::default(),
             deletion: None,
+            policy: options.policy.clone(),
             materials: Vec::new(),
         };
         if key.origin == Origin::AwsKms {

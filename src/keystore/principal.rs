@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::policy::{Policy, PolicyError};
 use super::root::fill_random;
 use super::state::Change;
 use super::{Keystore, text};
@@ -41,6 +42,9 @@ pub struct Principal {
     pub(super) created: Timestamp,
     /// Nonce, ciphertext and tag, in base64.
     sealed_secret: String,
+    /// What the user may do, as JSON; everything if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    policy: Option<String>,
 }
 
 impl Principal {
@@ -53,6 +57,7 @@ impl Principal {
             partition: scope.partition,
             created: Timestamp::UNIX_EPOCH,
             sealed_secret: String::new(),
+            policy: None,
         }
     }
 
@@ -80,6 +85,17 @@ impl Principal {
         self.created
     }
 
+    /// Its identity policy, as JSON; with none it is like one that allows everything.
+    #[must_use]
+    pub fn policy(&self) -> Option<&str> {
+        self.policy.as_deref()
+    }
+
+    /// Whether the parts of a record read from disk are what they should be.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.policy().is_none_or(|text| Policy::of_principal(text).is_ok())
+    }
+
     /// `arn:aws:iam::111122223333:user/name`, as policies and audit events name it.
     #[must_use]
     pub fn arn(&self) -> String {
@@ -88,7 +104,7 @@ impl Principal {
 }
 
 /// What `principal create` may be told.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CreatePrincipal {
     /// Name of the user, unique in its account.
     pub name: String,
@@ -96,6 +112,9 @@ pub struct CreatePrincipal {
     pub account: Option<Account>,
     /// An access key brought along; a random one otherwise.
     pub access_key: Option<AccessKey>,
+    /// Its identity policy, as JSON; if none, it may do everything that key policies leave to its
+    /// account.
+    pub policy: Option<String>,
 }
 
 /// Both halves of an access key.
@@ -148,6 +167,8 @@ pub enum PrincipalFault {
     Exists(String),
     /// There is no principal of this access key id or name.
     Missing(String),
+    /// The identity policy is none that can be understood.
+    Policy(PolicyError),
 }
 
 impl fmt::Display for PrincipalFault {
@@ -169,6 +190,7 @@ impl fmt::Display for PrincipalFault {
             ),
             Self::Exists(name) => write!(f, "there is a principal {name} already"),
             Self::Missing(name) => write!(f, "there is no principal {name}"),
+            Self::Policy(error) => write!(f, "{error}"),
         }
     }
 }
@@ -179,8 +201,10 @@ impl Keystore {
         &mut self,
         wanted: CreatePrincipal,
     ) -> Result<(Principal, AccessKey), Error> {
-        let CreatePrincipal { name, account, access_key } = wanted;
+        let CreatePrincipal { name, account, access_key, policy } = wanted;
         check_name(&name)?;
+        let checked = policy.as_deref().map(Policy::of_principal).transpose();
+        checked.map_err(PrincipalFault::Policy)?;
         let access_key = access_key.map_or_else(AccessKey::random, Ok)?;
         access_key.check()?;
         let account = account.unwrap_or(self.scope.account);
@@ -200,6 +224,7 @@ impl Keystore {
             partition: self.scope.partition,
             created: self.now(),
             sealed_secret,
+            policy,
         };
         self.commit(vec![Change::PutPrincipal(principal.clone())])?;
         Ok((principal, access_key))

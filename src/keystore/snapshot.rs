@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::alias::Alias;
 use super::error::Error;
 use super::key::KmsKey;
-use super::principal::Principal;
+use super::policy::Policy;
+use super::principal::{Principal, PrincipalFault};
 use super::{Keystore, parse_key_id};
 use crate::crypto::seal::WrappingKey;
 use crate::secret::Secret;
@@ -35,6 +36,8 @@ struct Region {
 pub struct ServedKey {
     record: KmsKey,
     arn: String,
+    /// Its own, so that its address stands for the key and this version of its policy.
+    policy: Arc<Policy>,
     /// Oldest first, like the record's; without those that are damaged.
     materials: Vec<Arc<WrappingKey>>,
 }
@@ -50,6 +53,12 @@ impl ServedKey {
     #[must_use]
     pub fn arn(&self) -> &str {
         &self.arn
+    }
+
+    /// Its policy, compiled. No two keys share one, and a changed policy is another one.
+    #[must_use]
+    pub const fn policy(&self) -> &Arc<Policy> {
+        &self.policy
     }
 
     /// The material that seals, if the key may wrap now.
@@ -77,6 +86,7 @@ pub struct ServedPrincipal {
     record: Principal,
     arn: String,
     secret: Secret<Vec<u8>>,
+    policy: Option<Policy>,
 }
 
 impl ServedPrincipal {
@@ -86,7 +96,13 @@ impl ServedPrincipal {
     pub fn root(scope: &Scope) -> Self {
         let record = Principal::root(scope);
         let arn = format!("arn:{}:iam::{}:root", scope.partition, scope.account);
-        Self { record, arn, secret: Secret::new(Vec::new()) }
+        Self { record, arn, secret: Secret::new(Vec::new()), policy: None }
+    }
+
+    /// Whether it is a root user, who has no policy of its own.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.record.access_key_id().is_empty()
     }
 
     /// The principal as it is kept.
@@ -105,6 +121,12 @@ impl ServedPrincipal {
     #[must_use]
     pub const fn secret(&self) -> &Secret<Vec<u8>> {
         &self.secret
+    }
+
+    /// Its identity policy, compiled; with none it may do what key policies leave to its account.
+    #[must_use]
+    pub const fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()
     }
 }
 
@@ -133,10 +155,7 @@ impl Snapshot {
             let old = previous.principals.get(&id).filter(|old| old.record == *record);
             let principal = match old {
                 Some(old) => Some(Arc::clone(old)),
-                None => keystore.open_secret(record)?.map(|secret| {
-                    let (record, arn) = (record.clone(), record.arn());
-                    Arc::new(ServedPrincipal { record, arn, secret })
-                }),
+                None => serve_principal(keystore, record)?.map(Arc::new),
             };
             snapshot.principals.extend(principal.map(|principal| (id, principal)));
         }
@@ -214,7 +233,19 @@ fn serve_key(keystore: &Keystore, record: &KmsKey) -> Result<ServedKey, Error> {
         Some(Arc::new(WrappingKey::new(opened.arn, opened.material)))
     };
     let materials = record.materials.iter().filter_map(open).collect();
-    Ok(ServedKey { record: record.clone(), arn: record.arn.to_string(), materials })
+    let policy = Arc::new(Policy::of_key(&record.policy()).map_err(Error::Policy)?);
+    Ok(ServedKey { record: record.clone(), arn: record.arn.to_string(), policy, materials })
+}
+
+/// None if its sealed secret is damaged.
+fn serve_principal(
+    keystore: &Keystore,
+    record: &Principal,
+) -> Result<Option<ServedPrincipal>, Error> {
+    let Some(secret) = keystore.open_secret(record)? else { return Ok(None) };
+    let policy = record.policy().map(Policy::of_principal).transpose();
+    let policy = policy.map_err(PrincipalFault::Policy)?;
+    Ok(Some(ServedPrincipal { arn: record.arn(), record: record.clone(), secret, policy }))
 }
 
 fn check_region(named: &Scope, here: &Scope) -> Result<(), Error> {

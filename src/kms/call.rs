@@ -8,11 +8,13 @@
 //! signature is looked at, a member that breaks a constraint only after. A stage that concerns every
 //! call (quotas, faults on demand, audit) belongs in [`answer`] and [`Call::walk`].
 
+use core::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::Guard;
 use hyper::Method;
+use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -24,8 +26,8 @@ use super::ops;
 use super::sigv4::{Signed, region_of};
 use super::{target, wire};
 use crate::keystore::{Keystore, Snapshot};
-use crate::pipeline::authorize::Caller;
-use crate::spec::Operation;
+use crate::pipeline::authorize::{Caller, KeyUse, Via, ask_principal};
+use crate::spec::{AliasName, Operation};
 
 /// A call whose caller is known, as an operation sees it.
 #[derive(Debug)]
@@ -36,18 +38,28 @@ pub(super) struct Call<'a> {
     pub(super) operation: Operation,
     /// By whom.
     pub(super) caller: Rc<Caller>,
+    /// On which way.
+    via: Via<'a>,
     /// Keys, aliases and principals, as of the start of the call.
     pub(super) snapshot: Guard<Arc<Snapshot>>,
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    /// Whether what it sends is encrypted on its way.
+    pub(super) is_encrypted: bool,
+}
+
 /// Answers one request.
-pub(super) async fn answer(worker: &Worker, head: &Parts, body: &[u8]) -> HttpAnswer {
+pub(super) async fn answer(worker: &Worker, peer: Peer, head: &Parts, body: &[u8]) -> HttpAnswer {
     let request_id = worker.request_id();
     if head.method != Method::POST || head.uri.path() != "/" {
         return no_operation(request_id);
     }
     let outcome = match target::operation(head.headers.get(target::HEADER)) {
-        Ok(operation) => ops::answer(&Unverified { worker, operation, head, body }).await,
+        Ok(operation) => ops::answer(&Unverified { worker, operation, peer, head, body }).await,
         Err(error) => Err(error),
     };
     json_answer(request_id, outcome)
@@ -58,6 +70,7 @@ pub(super) async fn answer(worker: &Worker, head: &Parts, body: &[u8]) -> HttpAn
 pub(super) struct Unverified<'a> {
     worker: &'a Worker,
     pub(super) operation: Operation,
+    peer: Peer,
     head: &'a Parts,
     body: &'a [u8],
 }
@@ -74,7 +87,7 @@ impl<'a> Unverified<'a> {
     }
 
     fn verify(&self) -> Result<Call<'a>, Error> {
-        let Self { worker, operation, head, body } = *self;
+        let Self { worker, operation, peer, head, body } = *self;
         let snapshot = worker.endpoint.keystore.snapshot();
         let caller = match worker.endpoint.authentication {
             Authentication::None => worker.root_in(region_of(&head.headers)),
@@ -90,11 +103,40 @@ impl<'a> Unverified<'a> {
                 verifier.verify(&snapshot, &signed, Timestamp::now())?
             }
         };
-        Ok(Call { worker, operation, caller, snapshot })
+        let user_agent = head.headers.get(USER_AGENT).and_then(|text| text.to_str().ok());
+        let Peer { address, is_encrypted } = peer;
+        let via = Via { address, is_encrypted, user_agent };
+        Ok(Call { worker, operation, caller, via, snapshot })
     }
 }
 
 impl Call<'_> {
+    /// The use of a key by this operation, which has neither context nor tokens unless it says so.
+    pub(super) fn use_of<'u>(&'u self, key_id: &'u str) -> KeyUse<'u> {
+        KeyUse {
+            action: self.operation.into(),
+            caller: &self.caller,
+            via: self.via,
+            key_id,
+            spec: None,
+            context: None,
+            grant_tokens: &[],
+            members: &[],
+        }
+    }
+
+    /// Asks whether the caller may do what concerns no one key.
+    pub(super) fn check_permission(&self) -> Result<(), Error> {
+        Ok(ask_principal(&self.snapshot, &self.use_of(""), "*")?)
+    }
+
+    /// Asks whether the caller may do so with an alias of its own account, which is for its own
+    /// policy to say; the key behind the alias is to be asked for besides.
+    pub(super) fn check_alias(&self, name: &AliasName) -> Result<(), Error> {
+        let arn = format!("{}:{name}", self.caller.scope);
+        Ok(ask_principal(&self.snapshot, &self.use_of(""), &arn)?)
+    }
+
     /// Changes the keystore beside the event loop; the change is on the disk when this returns.
     pub(super) async fn change<T: Send + 'static>(
         &self,

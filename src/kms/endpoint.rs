@@ -2,14 +2,17 @@
 
 use core::cell::RefCell;
 use core::fmt;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::sigv4::Verifier;
 use crate::crypto::drbg::{Drbg, EntropyError};
 use crate::keystore::{ServedKeystore, ServedPrincipal};
+use crate::limits::UNSIGNED_CALLERS_MAX;
 use crate::pipeline::authorize::Caller;
 use crate::pipeline::source::KeyPairSource;
+use crate::spec::Region;
 use crate::spec::key_id::Scope;
 
 /// Whether calls must be signed.
@@ -57,6 +60,8 @@ impl fmt::Debug for Endpoint {
 pub(super) struct Worker {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) verifier: RefCell<Verifier>,
+    /// The callers of unsigned calls, by Region.
+    unsigned: RefCell<HashMap<Region, Rc<Caller>>>,
     drbg: RefCell<Drbg>,
 }
 
@@ -64,7 +69,8 @@ impl Worker {
     /// A thread's own part.
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, EntropyError> {
         let drbg = RefCell::new(Drbg::from_system()?);
-        Ok(Self { endpoint, verifier: RefCell::default(), drbg })
+        let (verifier, unsigned) = (RefCell::default(), RefCell::default());
+        Ok(Self { endpoint, verifier, unsigned, drbg })
     }
 
     /// Runs `draw` on the thread's generator, with fresh entropy mixed in first.
@@ -86,11 +92,19 @@ impl Worker {
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
 
-    /// The caller of an unsigned call to `scope`'s Region.
-    pub(super) fn root_in(&self, region: Option<crate::spec::Region>) -> Rc<Caller> {
+    /// The caller of an unsigned call to a Region.
+    pub(super) fn root_in(&self, region: Option<Region>) -> Rc<Caller> {
         let own = self.endpoint.keystore.scope();
         let region = region.unwrap_or_else(|| own.region.clone());
-        let scope = Scope { partition: region.partition(), region, account: own.account };
-        Rc::new(Caller { principal: Arc::clone(&self.endpoint.root), scope })
+        let mut unsigned = self.unsigned.borrow_mut();
+        if unsigned.len() >= UNSIGNED_CALLERS_MAX && !unsigned.contains_key(&region) {
+            unsigned.clear();
+        }
+        let caller = unsigned.entry(region).or_insert_with_key(|region| {
+            let (partition, account) = (region.partition(), own.account);
+            let scope = Scope { partition, region: region.clone(), account };
+            Rc::new(Caller::new(Arc::clone(&self.endpoint.root), scope))
+        });
+        Rc::clone(caller)
     }
 }

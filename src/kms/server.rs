@@ -7,7 +7,7 @@
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -24,7 +24,7 @@ use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-use super::call;
+use super::call::{self, Peer};
 use super::endpoint::{Endpoint, Worker};
 use super::guesses;
 use super::http::{BodyError, HttpAnswer, json_answer, read_body};
@@ -216,7 +216,7 @@ impl Loop {
                 _ = stopped.changed() => return,
             };
             match accepted {
-                Ok((stream, _)) => self.take(stream, worker),
+                Ok((stream, peer)) => self.take(stream, peer.ip(), worker),
                 // Out of descriptors, or a connection gone already: others can wait a moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
@@ -224,12 +224,13 @@ impl Loop {
     }
 
     /// Answers one connection beside the others, unless there are too many.
-    fn take(&self, stream: TcpStream, worker: &Rc<Worker>) {
+    fn take(&self, stream: TcpStream, address: IpAddr, worker: &Rc<Worker>) {
         let Some(entered) = self.connections.enter() else { return };
         let (worker, stopped) = (Rc::clone(worker), self.stopped.clone());
+        let peer = Peer { address, is_encrypted: false };
         tokio::task::spawn_local(async move {
             // An error is the client's: it went away, or does not speak HTTP.
-            let _ = connection(stream, worker, stopped).await;
+            let _ = connection(stream, peer, worker, stopped).await;
             drop(entered);
         });
     }
@@ -238,13 +239,14 @@ impl Loop {
 /// One connection, request after request.
 async fn connection(
     stream: TcpStream,
+    peer: Peer,
     worker: Rc<Worker>,
     mut stopped: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
     // A socket that takes no options is answered all the same.
     let _ = stream.set_nodelay(true);
     let _ = set_patience(&stream);
-    let service = service_fn(|request| serve(Rc::clone(&worker), request));
+    let service = service_fn(|request| serve(Rc::clone(&worker), peer, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(REQUEST_HEAD_SECONDS_MAX))
@@ -268,10 +270,14 @@ fn set_patience(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// One request.
-async fn serve(worker: Rc<Worker>, request: Request<Incoming>) -> Result<HttpAnswer, Gone> {
+async fn serve(
+    worker: Rc<Worker>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<HttpAnswer, Gone> {
     let (head, body) = request.into_parts();
     match read_body(body).await {
-        Ok(body) => Ok(call::answer(&worker, &head, &body).await),
+        Ok(body) => Ok(call::answer(&worker, peer, &head, &body).await),
         Err(BodyError::TooLarge) => {
             let mut answer = json_answer(worker.request_id(), Err(guesses::body_too_large()));
             *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;

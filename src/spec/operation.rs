@@ -122,6 +122,41 @@ impl Action {
             Self::ReEncryptTo => "ReEncryptTo",
         }
     }
+
+    /// Whether it can be done with a key of another account (KMS API reference, "Cross-account
+    /// use" of each operation).
+    #[must_use]
+    pub const fn reaches_other_accounts(self) -> bool {
+        use Operation as O;
+        match self {
+            Self::ReEncryptFrom | Self::ReEncryptTo => true,
+            Self::Call(operation) => matches!(
+                operation,
+                O::CreateGrant
+                    | O::Decapsulate
+                    | O::Decrypt
+                    | O::DeriveSharedSecret
+                    | O::DescribeKey
+                    | O::Encapsulate
+                    | O::Encrypt
+                    | O::GenerateDataKey
+                    | O::GenerateDataKeyPair
+                    | O::GenerateDataKeyPairWithoutPlaintext
+                    | O::GenerateDataKeyWithoutPlaintext
+                    | O::GenerateMac
+                    | O::GetKeyRotationStatus
+                    | O::GetPublicKey
+                    | O::ListGrants
+                    | O::ListRetirableGrants
+                    | O::ReEncrypt
+                    | O::RetireGrant
+                    | O::RevokeGrant
+                    | O::Sign
+                    | O::Verify
+                    | O::VerifyMac
+            ),
+        }
+    }
 }
 
 impl From<Operation> for Action {

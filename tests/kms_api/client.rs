@@ -27,6 +27,13 @@ pub const SECRET: &str = "secret";
 pub const STRANGER: &str = "AKIDSTRANGER";
 pub const STRANGER_ACCOUNT: &str = "111122223333";
 
+/// A third, of the first one's account, whom its own policy lets do little.
+pub const LIMITED: &str = "AKIDLIMITED";
+const LIMITED_POLICY: &str = r#"{"Statement": [
+    {"Effect": "Allow", "Resource": "*", "Action": ["kms:DescribeKey", "kms:GenerateDataKey*"],
+     "Condition": {"StringLikeIfExists": {"kms:DataKeyPairSpec": "ECC*"}}},
+    {"Effect": "Deny", "Action": "kms:Encrypt", "Resource": "*"}]}"#;
+
 /// A running endpoint on a keystore of its own.
 pub struct TestServer {
     pub server: Server,
@@ -41,15 +48,18 @@ impl TestServer {
     pub fn start_with(authentication: Authentication) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut keystore = Keystore::init(home.path(), OpenOptions::default()).unwrap();
-        for (id, name, account) in
-            [(ACCESS_KEY_ID, "tester", None), (STRANGER, "stranger", Some(STRANGER_ACCOUNT))]
-        {
+        for (id, name, account, policy) in [
+            (ACCESS_KEY_ID, "tester", None, None),
+            (STRANGER, "stranger", Some(STRANGER_ACCOUNT), None),
+            (LIMITED, "limited", None, Some(LIMITED_POLICY)),
+        ] {
             let secret = Secret::new(SECRET.to_owned());
             keystore
                 .create_principal(CreatePrincipal {
                     name: name.to_owned(),
                     account: account.map(|account| account.parse().unwrap()),
                     access_key: Some(AccessKey { id: id.to_owned(), secret }),
+                    policy: policy.map(str::to_owned),
                 })
                 .unwrap();
         }
@@ -155,6 +165,10 @@ impl Signer {
             region: "us-east-1".to_owned(),
             date: Timestamp::now(),
         }
+    }
+
+    pub fn limited() -> Self {
+        Self { access_key_id: LIMITED.to_owned(), ..Self::tester() }
     }
 
     pub fn stranger() -> Self {

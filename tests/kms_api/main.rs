@@ -32,3 +32,8 @@ fn data_keys_and_blobs() {
 fn keys_and_aliases() {
     play("keys_and_aliases", include_str!("exchanges/keys_and_aliases.txt"));
 }
+
+#[test]
+fn policies() {
+    play("policies", include_str!("exchanges/policies.txt"));
+}

@@ -15,7 +15,8 @@
 //! `"*"` allows members that are not named. `[arn:name]` is the ARN of a remembered key id;
 //! `[number]` is any number.
 //!
-//! Who: `tester`, `stranger` (a user of another account), and either with `@region`.
+//! Who: `tester`, `stranger` (a user of another account), `limited` (a user whose own policy allows
+//! little), and each with `@region`.
 
 use std::collections::BTreeMap;
 
@@ -84,6 +85,7 @@ fn signer(who: &str) -> Signer {
     let signer = match name {
         "tester" => Signer::tester(),
         "stranger" => Signer::stranger(),
+        "limited" => Signer::limited(),
         other => panic!("nobody is called {other}"),
     };
     Signer { region: region.to_owned(), ..signer }

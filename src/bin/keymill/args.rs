@@ -309,6 +309,10 @@ pub struct PrincipalCreate {
     /// File whose first line is the secret access key
     #[arg(long, value_name = "FILE", requires = "access_key_id")]
     pub secret_access_key_file: Option<PathBuf>,
+    /// File with the IAM policy that says what the user may do [default: everything that the
+    /// policies of keys leave to the account]
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

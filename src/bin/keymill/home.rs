@@ -90,6 +90,12 @@ pub fn passphrase_from_file(arguments: &Arguments) -> Result<Option<Secret<Strin
     path.map(|path| secret_line("passphrase file", path)).transpose()
 }
 
+/// The policy document at `path`, unread.
+pub fn policy(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path)
+        .map_err(|error| Failure::new(Code::NoInput, format!("policy {}: {error}", path.display())))
+}
+
 /// The first line of the file at `path`, which is a `kind`.
 pub fn secret_line(kind: &str, path: &Path) -> Result<Secret<String>, Failure> {
     let text = fs::read_to_string(path).map(Secret::new).map_err(|error| {

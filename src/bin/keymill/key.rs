@@ -59,6 +59,7 @@ fn create(arguments: &Arguments, wanted: &KeyCreate) -> Result<(), Failure> {
             args::Origin::External => Origin::External,
         },
         scope: wanted.scope.to_options(),
+        ..CreateKey::default()
     };
     let key = keystore.create_key(&options)?;
     if let Some(alias) = &wanted.alias {

@@ -29,8 +29,12 @@ fn create(arguments: &Arguments, wanted: &PrincipalCreate) -> Result<(), Failure
         _ => None,
     };
     let is_given = access_key.is_some();
-    let wanted =
-        CreatePrincipal { name: wanted.name.clone(), account: wanted.account_id, access_key };
+    let wanted = CreatePrincipal {
+        name: wanted.name.clone(),
+        account: wanted.account_id,
+        access_key,
+        policy: wanted.policy.as_deref().map(home::policy).transpose()?,
+    };
     let (made, key) = home::open_or_create(arguments)?.create_principal(wanted)?;
     let mut entry = shown(&made);
     if !is_given {

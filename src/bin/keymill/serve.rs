@@ -72,8 +72,7 @@ fn first_principal(keystore: &mut Keystore) -> Result<Option<String>, Failure> {
     if keystore.principals().next().is_some() {
         return Ok(None);
     }
-    let wanted =
-        CreatePrincipal { name: FIRST_PRINCIPAL.to_owned(), account: None, access_key: None };
+    let wanted = CreatePrincipal { name: FIRST_PRINCIPAL.to_owned(), ..CreatePrincipal::default() };
     let (_, key) = keystore.create_principal(wanted)?;
     Ok(Some(format!(
         "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n",

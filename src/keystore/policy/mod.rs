@@ -21,6 +21,7 @@
 //! not understood is ever evaluated, and a policy never grants by mistake.
 
 pub mod condition;
+mod decision;
 pub mod document;
 pub mod key;
 mod pattern;
@@ -29,6 +30,7 @@ pub mod principal;
 #[cfg(test)]
 mod tests;
 
+pub use decision::{Refusal, decide_together};
 pub use document::PolicyError;
 pub use key::{ConditionKey, Fact, Facts};
 pub use principal::Who;

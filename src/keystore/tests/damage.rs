@@ -156,8 +156,8 @@ fn header(home: &Path, old: &str, new: &str) -> Error {
 fn a_header_of_another_kind_is_told() {
     let (home, _, keystore) = fresh();
     drop(keystore);
-    let newer = header(home.path(), "\"version\":2", "\"version\":3");
-    assert!(matches!(newer, Error::Newer { version: 3, .. }), "{newer}");
+    let newer = header(home.path(), "\"version\":3", "\"version\":4");
+    assert!(matches!(newer, Error::Newer { version: 4, .. }), "{newer}");
     for (old, new) in [
         ("keymill keystore", "other"),
         ("us-east-1", "nowhere"),

@@ -27,9 +27,9 @@ impl<'a> Ciphertext<'a> {
         let header = BlobHeader::parse(blob)?;
         let access = if wanted.key_id.is_empty() {
             let key = snapshot.key_of_blob(&wanted.caller.scope, header.key_id());
-            let access = key.map(|key| access_to(key, wanted)).ok_or_else(unknown_key)?;
+            let access = key.map(|key| access_to(snapshot, key, wanted)).ok_or_else(unknown_key)?;
             access.map_err(|error| match error {
-                AuthorizeError::Denied { key: None, .. } => unknown_key(),
+                AuthorizeError::Denied { because: None, .. } => unknown_key(),
                 error => error.into(),
             })?
         } else {

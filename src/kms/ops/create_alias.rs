@@ -8,7 +8,7 @@ use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
 use crate::limits::ALIAS_NAME_CHARS_MAX;
-use crate::pipeline::authorize::{KeyUse, access};
+use crate::pipeline::authorize::access;
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
@@ -31,8 +31,8 @@ pub(in crate::kms) async fn answer(
     let target = check.required("targetKeyId", target);
     let (name, target) = check.end(name.zip(target))?;
     let name = parse_alias_name(name)?;
-    let wanted = KeyUse::management(call.operation, &call.caller, target);
-    access(&call.snapshot, &wanted)?;
+    call.check_alias(&name)?;
+    access(&call.snapshot, &call.use_of(target))?;
     let target = parse_key_id(target)?;
     call.change(move |keystore| keystore.create_alias(&name, &target)).await?;
     Ok(Vec::new())

@@ -35,6 +35,7 @@ pub(in crate::kms) async fn answer(
     check.one_of::<KeySpec>("keySpec", spec, &["SYMMETRIC_DEFAULT"]);
     let origin = check.one_of("origin", members.origin.as_ref(), &["AWS_KMS", "EXTERNAL"]);
     check.end(Some(()))?;
+    call.check_permission()?;
     let options = CreateKey {
         description: description.unwrap_or_default().to_owned(),
         origin: origin.unwrap_or_default(),

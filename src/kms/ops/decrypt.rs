@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::ciphertext::Ciphertext;
-use super::encryption_algorithm::{algorithm, check_algorithm};
+use super::encryption_algorithm::{algorithm, algorithm_fact, check_algorithm};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::guesses;
@@ -62,12 +62,10 @@ pub(in crate::kms) async fn answer(
         return Err(guesses::recipient());
     }
     let wanted = KeyUse {
-        action: call.operation.into(),
-        caller: &call.caller,
-        key_id: key_id.unwrap_or_default(),
-        spec: None,
         context: Some(&context),
         grant_tokens: &grant_tokens,
+        members: &[algorithm_fact(algorithm)],
+        ..call.use_of(key_id.unwrap_or_default())
     };
     if dry_run && only_permission {
         access(&call.snapshot, &wanted)?.to_wrap()?;

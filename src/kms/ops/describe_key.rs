@@ -88,7 +88,6 @@ pub(in crate::kms) async fn answer(
     let key_id = check.required("keyId", key_id);
     let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
     let key_id = check.end(key_id)?;
-    let mut wanted = KeyUse::management(call.operation, &call.caller, key_id);
-    wanted.grant_tokens = &grant_tokens;
+    let wanted = KeyUse { grant_tokens: &grant_tokens, ..call.use_of(key_id) };
     Ok(key_metadata(access(&call.snapshot, &wanted)?.key().record()))
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::encryption_algorithm::{algorithm, check_algorithm};
+use super::encryption_algorithm::{algorithm, algorithm_fact, check_algorithm};
 use crate::crypto::seal::seal;
 use crate::kms::call::Call;
 use crate::kms::error::Error;
@@ -50,12 +50,10 @@ pub(in crate::kms) async fn answer(
     let context = check.context(members.encryption_context);
     let (key_id, plaintext) = check.end(key_id.zip(plaintext))?;
     let wanted = KeyUse {
-        action: call.operation.into(),
-        caller: &call.caller,
-        key_id,
-        spec: None,
         context: Some(&context),
         grant_tokens: &grant_tokens,
+        members: &[algorithm_fact(algorithm)],
+        ..call.use_of(key_id)
     };
     let access = access(&call.snapshot, &wanted)?;
     let permit = access.to_wrap()?;

@@ -1,6 +1,7 @@
 //! `EncryptionAlgorithm`: a member of several requests, of which symmetric keys take one value.
 
 use crate::keystore::ServedKey;
+use crate::keystore::policy::{ConditionKey, Fact};
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
@@ -14,6 +15,11 @@ pub(super) const DEFAULT: &str = "SYMMETRIC_DEFAULT";
 /// Takes in the member.
 pub(super) fn algorithm(check: &mut Check, member: &str, text: Option<&Text<'_>>) -> &'static str {
     check.name_of(member, text, &NAMES).unwrap_or(DEFAULT)
+}
+
+/// The algorithm, as policies may ask for it.
+pub(super) const fn algorithm_fact(algorithm: &str) -> (ConditionKey, Fact<'_>) {
+    (ConditionKey::EncryptionAlgorithm, Fact::Text(algorithm))
 }
 
 /// Refuses an algorithm that `key` is not for.

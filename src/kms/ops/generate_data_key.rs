@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::encryption_algorithm::{DEFAULT, algorithm_fact};
 use crate::crypto::seal::seal;
 use crate::kms::call::Call;
 use crate::kms::error::Error;
@@ -63,12 +64,10 @@ pub(in crate::kms) async fn answer(
         return Err(guesses::recipient());
     }
     let wanted = KeyUse {
-        action: call.operation.into(),
-        caller: &call.caller,
-        key_id,
-        spec: None,
         context: Some(&context),
         grant_tokens: &grant_tokens,
+        members: &[algorithm_fact(DEFAULT)],
+        ..call.use_of(key_id)
     };
     let access = access(&call.snapshot, &wanted)?;
     let permit = access.to_wrap()?;

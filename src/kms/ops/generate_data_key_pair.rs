@@ -6,6 +6,7 @@ use core::future::poll_fn;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::encryption_algorithm::{DEFAULT, algorithm_fact};
 use crate::crypto::seal::{Contexts, seal_batch};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
@@ -62,12 +63,11 @@ pub(in crate::kms) async fn answer(
         return Err(guesses::recipient());
     }
     let wanted = KeyUse {
-        action: call.operation.into(),
-        caller: &call.caller,
-        key_id,
         spec: Some(spec),
         context: Some(&context),
         grant_tokens: &grant_tokens,
+        members: &[algorithm_fact(DEFAULT)],
+        ..call.use_of(key_id)
     };
     let access = access(&call.snapshot, &wanted)?;
     let permit = access.to_wrap().map_err(|error| match error {

@@ -37,6 +37,7 @@ pub(in crate::kms) async fn answer(
     let bytes = check.bytes("numberOfBytes", members.number_of_bytes, 1..=RANDOM_BYTES_MAX);
     let store = check.text("customKeyStoreId", members.custom_key_store_id.as_ref(), 1..=64);
     check.end(Some(()))?;
+    call.check_permission()?;
     let bytes = bytes.ok_or_else(|| Error::validation("NumberOfBytes is required."))?;
     if let Some(store) = store {
         return Err(guesses::no_custom_key_store(store));

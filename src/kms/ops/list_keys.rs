@@ -44,6 +44,7 @@ pub(in crate::kms) async fn answer(
     let mut check = Check::default();
     let page = PageMembers::of(&mut check, members.limit, members.marker.as_ref());
     check.end(Some(()))?;
+    call.check_permission()?;
     let keys = call.snapshot.keys_in(&call.caller.scope);
     let keys = keys.map(|key| (key.record().arn().id.to_string(), key));
     let Page { entries, next_marker } = page.of_entries(keys)?;

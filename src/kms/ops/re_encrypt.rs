@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::ciphertext::Ciphertext;
-use super::encryption_algorithm::{algorithm, check_algorithm};
-use crate::crypto::seal::seal_again;
+use super::encryption_algorithm::{algorithm, algorithm_fact, check_algorithm};
+use crate::crypto::seal::{BlobHeader, seal_again};
+use crate::keystore::policy::{ConditionKey, Fact};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
@@ -67,21 +68,28 @@ pub(in crate::kms) async fn answer(
         check.required("ciphertextBlob", blob.as_ref());
     }
     let to = check.end(to)?;
+    let blob = blob.unwrap_or_default();
+    let from = from.unwrap_or_default();
+    let same = (ConditionKey::ReEncryptOnSameKey, Fact::Bool(on_same_key(call, &blob, from, to)));
     let from = KeyUse {
         action: Action::ReEncryptFrom,
-        caller: &call.caller,
-        key_id: from.unwrap_or_default(),
-        spec: None,
         context: Some(&from_context),
         grant_tokens: &grant_tokens,
+        members: &[algorithm_fact(from_algorithm), same.clone()],
+        ..call.use_of(from)
     };
-    let to = KeyUse { action: Action::ReEncryptTo, key_id: to, context: Some(&to_context), ..from };
+    let to = KeyUse {
+        action: Action::ReEncryptTo,
+        context: Some(&to_context),
+        members: &[algorithm_fact(to_algorithm), same],
+        key_id: to,
+        ..from
+    };
     if dry_run && only_permission {
         access(&call.snapshot, &from)?.to_wrap()?;
         access(&call.snapshot, &to)?.to_wrap()?;
         return Err(Error::dry_run());
     }
-    let blob = blob.unwrap_or_default();
     let source = Ciphertext::find(&call.snapshot, &blob, &from)?;
     check_algorithm(from_algorithm, source.key())?;
     let destination = access(&call.snapshot, &to)?;
@@ -102,4 +110,17 @@ pub(in crate::kms) async fn answer(
         source_key_material_id: Shown(source.material_id()),
         destination_key_material_id: Shown(permit.key().material_id()),
     }))
+}
+
+/// Whether source and destination are one key, for policies to ask.
+fn on_same_key(call: &Call<'_>, blob: &[u8], from: &str, to: &str) -> bool {
+    let (snapshot, scope) = (&call.snapshot, &call.caller.scope);
+    let source = if from.is_empty() {
+        let header = BlobHeader::parse(blob).ok();
+        header.and_then(|header| snapshot.key_of_blob(scope, header.key_id()))
+    } else {
+        snapshot.resolve(scope, from).ok()
+    };
+    let destination = snapshot.resolve(scope, to).ok();
+    source.zip(destination).is_some_and(|(source, destination)| source.arn() == destination.arn())
 }

@@ -121,7 +121,7 @@ impl Signer {
         let scope = Scope { partition: region.partition(), region, account };
         let secret = principal.secret().expose();
         let key = signing_key(secret, credential.date, scope.region.as_str(), SERVICE);
-        Self { caller: Rc::new(Caller { principal: Arc::clone(principal), scope }), key }
+        Self { caller: Rc::new(Caller::new(Arc::clone(principal), scope)), key }
     }
 }
 

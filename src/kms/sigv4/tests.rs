@@ -148,6 +148,7 @@ fn served() -> (tempfile::TempDir, ServedKeystore) {
             name: "tester".to_owned(),
             account: None,
             access_key: Some(access_key),
+            policy: None,
         })
         .unwrap();
     (home, ServedKeystore::new(keystore).unwrap())

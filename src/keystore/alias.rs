@@ -9,7 +9,7 @@ use super::state::Change;
 use super::{Keystore, text};
 use crate::limits::ALIASES_PER_KEY_MAX;
 use crate::spec::key_id::Scope;
-use crate::spec::{AliasName, KeyArn, KeyId};
+use crate::spec::{AliasName, KeyArn, KeyId, Operation};
 
 /// A name for a key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +47,18 @@ impl Alias {
     #[must_use]
     pub fn target(&self) -> &KeyArn {
         &self.target
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// When it was last pointed to a key.
+    #[must_use]
+    pub fn updated(&self) -> Timestamp {
+        self.updated
     }
 
     /// The entry, as `ListAliases` shows it.
@@ -140,7 +152,7 @@ impl Keystore {
         if key.arn.scope != self.scope {
             return Err(Error::AliasTargetElsewhere(key.arn.clone()));
         }
-        key.check_not_pending_deletion()?;
+        key.check(Operation::CreateAlias)?;
         Ok(key)
     }
 

@@ -7,7 +7,7 @@ use core::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::key::Origin;
+use super::key::{KeyState, Origin};
 use super::policy::PolicyError;
 use super::principal::PrincipalFault;
 use crate::limits::{
@@ -44,6 +44,8 @@ pub enum Error {
     NotPendingDeletion(KeyArn),
     /// The key waits for its material.
     PendingImport(KeyArn),
+    /// The key is in another state that forbids it.
+    InvalidState(KeyArn, KeyState),
     /// The operation is not for keys of this origin.
     OriginUnsupported(KeyArn, Origin),
     /// All on-demand rotations of the key are used up.
@@ -181,9 +183,10 @@ impl Error {
             | Self::ArnElsewhere(_)
             | Self::AliasNotFound(..) => "NotFoundException",
             Self::Disabled(_) => "DisabledException",
-            Self::PendingDeletion(_) | Self::NotPendingDeletion(_) | Self::PendingImport(_) => {
-                "KMSInvalidStateException"
-            }
+            Self::PendingDeletion(_)
+            | Self::NotPendingDeletion(_)
+            | Self::PendingImport(_)
+            | Self::InvalidState(..) => "KMSInvalidStateException",
             Self::OriginUnsupported(..) => "UnsupportedOperationException",
             Self::RotationLimit(_) | Self::AliasLimit(_) | Self::PolicyLength => {
                 "LimitExceededException"
@@ -247,6 +250,7 @@ impl Error {
             | Self::PendingDeletion(_)
             | Self::NotPendingDeletion(_)
             | Self::PendingImport(_)
+            | Self::InvalidState(..)
             | Self::OriginUnsupported(..)
             | Self::RotationLimit(_)
             | Self::IncorrectKeyMaterial(_)
@@ -327,6 +331,7 @@ impl Error {
             Self::PendingDeletion(arn) => write!(f, "{arn} is pending deletion."),
             Self::NotPendingDeletion(arn) => write!(f, "{arn} is not pending deletion."),
             Self::PendingImport(arn) => write!(f, "{arn} is pending import."),
+            Self::InvalidState(arn, state) => write!(f, "{arn} is {state}."),
             Self::OriginUnsupported(arn, origin) => {
                 write!(f, "{arn} origin is {origin} which is not valid for this operation.")
             }

@@ -6,7 +6,6 @@ use core::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
 use super::policy::Policy;
 use super::text;
 use crate::limits::ROTATIONS_PER_KEY_MAX;
@@ -21,8 +20,31 @@ pub enum KeyState {
     Disabled,
     /// Will be purged at its deletion date, unless the deletion is cancelled.
     PendingDeletion,
-    /// Made without material, and still waiting for it.
+    /// Made without material, or its material deleted or expired; waiting for it.
     PendingImport,
+    /// A primary key that will be scheduled for deletion when its last replica is gone.
+    PendingReplicaDeletion,
+    /// Its material cannot be reached now.
+    Unavailable,
+    /// Still being made.
+    Creating,
+    /// Its primary Region is being changed.
+    Updating,
+}
+
+impl fmt::Display for KeyState {
+    /// The words of the service's texts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::PendingDeletion | Self::PendingReplicaDeletion => "pending deletion",
+            Self::PendingImport => "pending import",
+            Self::Unavailable => "unavailable",
+            Self::Creating => "creating",
+            Self::Updating => "updating",
+        })
+    }
 }
 
 /// Where a key's material comes from.
@@ -242,24 +264,6 @@ impl KmsKey {
         }
     }
 
-    /// Whether data keys may be wrapped and unwrapped under the key now.
-    pub(super) fn check_usable(&self) -> Result<(), Error> {
-        match self.state {
-            KeyState::Enabled => Ok(()),
-            KeyState::Disabled => Err(Error::Disabled(self.arn.clone())),
-            KeyState::PendingDeletion => Err(Error::PendingDeletion(self.arn.clone())),
-            KeyState::PendingImport => Err(Error::PendingImport(self.arn.clone())),
-        }
-    }
-
-    /// Whether the key is not on its way out.
-    pub(super) fn check_not_pending_deletion(&self) -> Result<(), Error> {
-        match self.state {
-            KeyState::PendingDeletion => Err(Error::PendingDeletion(self.arn.clone())),
-            _ => Ok(()),
-        }
-    }
-
     /// Whether the parts of a record read from disk agree with each other.
     pub(super) fn is_consistent(&self) -> bool {
         let pending = self.state == KeyState::PendingDeletion;
@@ -268,7 +272,7 @@ impl KmsKey {
         let may_be_empty = match self.state {
             KeyState::PendingImport => true,
             KeyState::PendingDeletion => self.origin == Origin::External,
-            KeyState::Enabled | KeyState::Disabled => false,
+            _ => false,
         };
         pending == self.deletion.is_some()
             && (!empty || may_be_empty)
@@ -325,4 +329,24 @@ pub struct KeyMetadata {
     /// The pending window of a scheduled deletion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_deletion_window_in_days: Option<u16>,
+}
+
+#[cfg(test)]
+impl KmsKey {
+    /// A key without material in some state.
+    pub(super) fn sample(state: KeyState, origin: Origin) -> Self {
+        let arn = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000";
+        Self {
+            arn: arn.parse().unwrap(),
+            description: String::new(),
+            created: Timestamp::UNIX_EPOCH,
+            state,
+            origin,
+            spec: KeySpec::default(),
+            usage: KeyUsage::default(),
+            deletion: None,
+            policy: None,
+            materials: Vec::new(),
+        }
+    }
 }

@@ -18,7 +18,7 @@ use super::{Keystore, ScopeOptions};
 use crate::crypto::seal::material_id;
 use crate::limits::{DESCRIPTION_CHARS_MAX, ROTATIONS_PER_KEY_MAX};
 use crate::secret::Secret;
-use crate::spec::{KeyArn, KeyId, MaterialId, ResourceId};
+use crate::spec::{KeyArn, KeyId, MaterialId, Operation, ResourceId};
 
 /// Days a key waits for its deletion, if not said otherwise.
 pub const DELETION_WINDOW_DAYS_DEFAULT: u16 = 30;
@@ -90,19 +90,19 @@ impl Keystore {
     pub fn update_description(&mut self, id: &KeyId, text: &str) -> Result<(), Error> {
         check_description(text)?;
         let mut key = self.resolve(id)?.clone();
-        key.check_not_pending_deletion()?;
+        key.check(Operation::UpdateKeyDescription)?;
         text.clone_into(&mut key.description);
         self.commit(vec![Change::PutKey(key)])
     }
 
     /// `EnableKey`.
     pub fn enable(&mut self, id: &KeyId) -> Result<(), Error> {
-        self.switch(id, KeyState::Enabled)
+        self.switch(id, Operation::EnableKey, KeyState::Enabled)
     }
 
     /// `DisableKey`: nothing is wrapped or unwrapped until the key is enabled again.
     pub fn disable(&mut self, id: &KeyId) -> Result<(), Error> {
-        self.switch(id, KeyState::Disabled)
+        self.switch(id, Operation::DisableKey, KeyState::Disabled)
     }
 
     /// `RotateKeyOnDemand`: new material seals from now on; what older materials sealed still
@@ -110,7 +110,7 @@ impl Keystore {
     pub fn rotate(&mut self, id: &KeyId) -> Result<MaterialId, Error> {
         let mut key = self.resolve(id)?.clone();
         check_origin(&key, Origin::AwsKms)?;
-        key.check_usable()?;
+        key.check(Operation::RotateKeyOnDemand)?;
         if key.materials.len() > ROTATIONS_PER_KEY_MAX {
             return Err(Error::RotationLimit(key.arn));
         }
@@ -128,7 +128,7 @@ impl Keystore {
             return Err(Error::DeletionWindow(window_days));
         }
         let mut key = self.resolve(id)?.clone();
-        key.check_not_pending_deletion()?;
+        key.check(Operation::ScheduleKeyDeletion)?;
         let window = SignedDuration::from_hours(24 * i64::from(window_days));
         let date = self.now().saturating_add(window).unwrap_or(Timestamp::MAX);
         key.state = KeyState::PendingDeletion;
@@ -141,9 +141,7 @@ impl Keystore {
     /// got material.
     pub fn cancel_deletion(&mut self, id: &KeyId) -> Result<(), Error> {
         let mut key = self.resolve(id)?.clone();
-        if key.state != KeyState::PendingDeletion {
-            return Err(Error::NotPendingDeletion(key.arn));
-        }
+        key.check(Operation::CancelKeyDeletion)?;
         key.deletion = None;
         key.state =
             if key.materials.is_empty() { KeyState::PendingImport } else { KeyState::Disabled };
@@ -158,8 +156,7 @@ impl Keystore {
         material: Secret<[u8; 32]>,
     ) -> Result<MaterialId, Error> {
         let mut key = self.resolve(id)?.clone();
-        check_origin(&key, Origin::External)?;
-        key.check_not_pending_deletion()?;
+        key.check(Operation::ImportKeyMaterial)?;
         let id = material_id(&material, key.arn.id);
         match key.current_material() {
             Some(current) if current == id => return Ok(id),
@@ -172,13 +169,10 @@ impl Keystore {
         Ok(id)
     }
 
-    fn switch(&mut self, id: &KeyId, state: KeyState) -> Result<(), Error> {
+    fn switch(&mut self, id: &KeyId, operation: Operation, state: KeyState) -> Result<(), Error> {
         let mut key = self.resolve(id)?.clone();
-        match key.state {
-            KeyState::PendingDeletion => return Err(Error::PendingDeletion(key.arn)),
-            KeyState::PendingImport => return Err(Error::PendingImport(key.arn)),
-            KeyState::Enabled | KeyState::Disabled => key.state = state,
-        }
+        key.check(operation)?;
+        key.state = state;
         self.commit(vec![Change::PutKey(key)])
     }
 

@@ -43,6 +43,7 @@ mod scope;
 mod served;
 mod snapshot;
 mod state;
+mod states;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -39,6 +39,17 @@ pub(super) const fn invalid_marker() -> Error {
     Error::bare("InvalidMarkerException")
 }
 
+/// A management operation on an alias: documented to take a key id or key ARN only.
+pub(super) fn alias_refused(key_id: &str) -> Error {
+    Error::new("NotFoundException", format!("Invalid keyId '{key_id}'"))
+}
+
+/// What begins like an ARN and is none, in an operation that declares the exception; the others
+/// answer as for any key id that is none.
+pub(super) fn invalid_arn(text: &str) -> Error {
+    Error::new("InvalidArnException", format!("Invalid arn {text}"))
+}
+
 /// SM2 outside of China, ML-KEM inside: that it is refused is documented, the text is not.
 pub(super) fn spec_not_offered(spec: KeyPairSpec) -> Error {
     let message = format!("KeyPairSpec {spec} is not supported in this region.");

@@ -22,7 +22,8 @@ use super::error::Error;
 use super::guesses;
 use super::wire::{Pairs, Text};
 use crate::limits::{
-    CIPHERTEXT_BYTES_MAX, GRANT_TOKEN_CHARS_MAX, GRANT_TOKENS_MAX, KEY_ID_CHARS_MAX,
+    ALIAS_NAME_CHARS_MAX, CIPHERTEXT_BYTES_MAX, GRANT_TOKEN_CHARS_MAX, GRANT_TOKENS_MAX,
+    KEY_ID_CHARS_MAX,
 };
 use crate::spec::EncryptionContext;
 
@@ -84,6 +85,34 @@ impl Check {
         text: Option<&'t Text<'_>>,
     ) -> Option<&'t str> {
         self.text(member, text, 1..=KEY_ID_CHARS_MAX)
+    }
+
+    /// A text with a length, in characters, of which only those that `is_allowed` says may be in
+    /// it; `pattern` says the same to the client.
+    pub(super) fn pattern<'t>(
+        &mut self,
+        member: &str,
+        text: Option<&'t Text<'_>>,
+        chars: RangeInclusive<usize>,
+        (pattern, is_allowed): (&str, fn(char) -> bool),
+    ) -> Option<&'t str> {
+        let text = self.text(member, text, chars)?;
+        if !text.is_empty() && !text.chars().all(is_allowed) {
+            let rule = format!("satisfy regular expression pattern: {pattern}");
+            self.fault(format_args!("Value '{text}'"), member, &rule);
+        }
+        Some(text)
+    }
+
+    /// `AliasName`; that it starts with `alias/` is a matter of its own.
+    pub(super) fn alias_name<'t>(
+        &mut self,
+        member: &str,
+        text: Option<&'t Text<'_>>,
+    ) -> Option<&'t str> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ":/_-".contains(c);
+        let pattern = ("^[a-zA-Z0-9:/_-]+$", is_allowed as fn(char) -> bool);
+        self.pattern(member, text, 1..=ALIAS_NAME_CHARS_MAX, pattern)
     }
 
     /// One of the names of an enum.

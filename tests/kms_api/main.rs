@@ -37,3 +37,13 @@ fn keys_and_aliases() {
 fn policies() {
     play("policies", include_str!("exchanges/policies.txt"));
 }
+
+#[test]
+fn key_states() {
+    play("key_states", include_str!("exchanges/key_states.txt"));
+}
+
+#[test]
+fn aliases() {
+    play("aliases", include_str!("exchanges/aliases.txt"));
+}

@@ -31,6 +31,7 @@ fn key_in(keystore: &mut Keystore, state: KeyState) -> KeyId {
         KeyState::PendingDeletion => {
             keystore.schedule_deletion(&key, 7).unwrap();
         }
+        other => panic!("{other:?} is not reached this way"),
     }
     assert_eq!(keystore.resolve(&key).unwrap().state(), state);
     key

@@ -7,10 +7,10 @@ use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
-use crate::limits::ALIAS_NAME_CHARS_MAX;
 use crate::pipeline::authorize::access;
+use crate::spec::AliasName;
 
-/// What is asked for.
+/// What is asked for, of `UpdateAlias` too.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(in crate::kms) struct Members<'a> {
@@ -19,18 +19,25 @@ pub(in crate::kms) struct Members<'a> {
     target_key_id: Option<Text<'a>>,
 }
 
+impl Members<'_> {
+    /// The name, and the `KeyId` of what it is to stand for.
+    pub(super) fn check(&self) -> Result<(AliasName, &str), Error> {
+        let mut check = Check::default();
+        let name = check.alias_name("aliasName", self.alias_name.as_ref());
+        let name = check.required("aliasName", name);
+        let target = check.key_id("targetKeyId", self.target_key_id.as_ref());
+        let target = check.required("targetKeyId", target);
+        let (name, target) = check.end(name.zip(target))?;
+        Ok((parse_alias_name(name)?, target))
+    }
+}
+
 /// Answers the call.
 pub(in crate::kms) async fn answer(
     call: &Call<'_>,
     members: Members<'_>,
 ) -> Result<Vec<u8>, Error> {
-    let mut check = Check::default();
-    let name = check.text("aliasName", members.alias_name.as_ref(), 1..=ALIAS_NAME_CHARS_MAX);
-    let name = check.required("aliasName", name);
-    let target = check.key_id("targetKeyId", members.target_key_id.as_ref());
-    let target = check.required("targetKeyId", target);
-    let (name, target) = check.end(name.zip(target))?;
-    let name = parse_alias_name(name)?;
+    let (name, target) = members.check()?;
     call.check_alias(&name)?;
     access(&call.snapshot, &call.use_of(target))?;
     let target = parse_key_id(target)?;

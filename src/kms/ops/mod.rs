@@ -3,18 +3,26 @@
 //! An operation is built by adding its file and naming it in [`answer`], whose match is exhaustive:
 //! what stands in its last arm is answered as the service answers what it does not know.
 
+mod cancel_key_deletion;
 mod ciphertext;
 mod create_alias;
 mod create_key;
 mod decrypt;
+mod delete_alias;
 mod describe_key;
+mod enable_key;
 mod encrypt;
 mod encryption_algorithm;
 mod generate_data_key;
 mod generate_data_key_pair;
 mod generate_random;
+mod list_aliases;
 mod list_keys;
+mod managed_key;
 mod re_encrypt;
+mod schedule_key_deletion;
+mod update_alias;
+mod update_key_description;
 
 use super::call::Unverified;
 use super::error::Error;
@@ -24,10 +32,13 @@ use crate::spec::Operation;
 /// The JSON that answers `call`; empty for an operation without output.
 pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
     match call.operation {
+        Operation::CancelKeyDeletion => call.walk(cancel_key_deletion::answer).await,
         Operation::CreateAlias => call.walk(create_alias::answer).await,
         Operation::CreateKey => call.walk(create_key::answer).await,
         Operation::Decrypt => call.walk(decrypt::answer).await,
+        Operation::DeleteAlias => call.walk(delete_alias::answer).await,
         Operation::DescribeKey => call.walk(describe_key::answer).await,
+        Operation::DisableKey | Operation::EnableKey => call.walk(enable_key::answer).await,
         Operation::Encrypt => call.walk(encrypt::answer).await,
         Operation::GenerateDataKey | Operation::GenerateDataKeyWithoutPlaintext => {
             call.walk(generate_data_key::answer).await
@@ -36,8 +47,12 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
             call.walk(generate_data_key_pair::answer).await
         }
         Operation::GenerateRandom => call.walk(generate_random::answer).await,
+        Operation::ListAliases => call.walk(list_aliases::answer).await,
         Operation::ListKeys => call.walk(list_keys::answer).await,
         Operation::ReEncrypt => call.walk(re_encrypt::answer).await,
+        Operation::ScheduleKeyDeletion => call.walk(schedule_key_deletion::answer).await,
+        Operation::UpdateAlias => call.walk(update_alias::answer).await,
+        Operation::UpdateKeyDescription => call.walk(update_key_description::answer).await,
         _ => Err(target::unknown()),
     }
 }

@@ -72,7 +72,7 @@ impl Facts for UseFacts<'_> {
             ConditionKey::SourceIp => see(Fact::Address(self.wanted.via.address)),
             ConditionKey::SecureTransport => see(Fact::Bool(self.wanted.via.is_encrypted)),
             ConditionKey::UserAgent => {
-                self.wanted.via.user_agent.map(Fact::Text).iter().for_each(|fact| see(*fact))
+                self.wanted.via.user_agent.map(Fact::Text).iter().for_each(|fact| see(*fact));
             }
             ConditionKey::CurrentTime | ConditionKey::EpochTime => {
                 see(Fact::Time(Timestamp::now().as_second()));

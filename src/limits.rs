@@ -25,6 +25,9 @@ pub const DESCRIPTION_CHARS_MAX: usize = 8192;
 /// Longest policy document, in bytes (KMS developer guide, key policies).
 pub const POLICY_BYTES_MAX: usize = 32_768;
 
+/// Longest policy document, in characters, before it is looked at (KMS service model).
+pub const POLICY_CHARS_MAX: usize = 131_072;
+
 /// Longest name of a principal, in characters (IAM user names).
 pub const PRINCIPAL_NAME_CHARS_MAX: usize = 64;
 
@@ -136,6 +139,22 @@ pub const GRANT_TOKENS_MAX: usize = 10;
 
 /// Longest grant token, in characters (KMS service model).
 pub const GRANT_TOKEN_CHARS_MAX: usize = 8192;
+
+/// Most grants of one key (KMS resource quota).
+pub const GRANTS_PER_KEY_MAX: usize = 50_000;
+
+/// Most pairs of one constraint of a grant (KMS API reference, `GrantConstraints`).
+pub const GRANT_CONSTRAINT_PAIRS_MAX: usize = 8;
+
+/// Longest constraint of a grant: keys and values together, in characters (KMS API reference,
+/// `GrantConstraints`).
+pub const GRANT_CONSTRAINT_CHARS_MAX: usize = 384;
+
+/// Longest id of a grant, in characters (KMS service model).
+pub const GRANT_ID_CHARS_MAX: usize = 128;
+
+/// Longest name of a grant, or of a principal in one, in characters (KMS service model).
+pub const GRANT_NAME_CHARS_MAX: usize = 256;
 
 /// Most bytes that `GenerateRandom` and `GenerateDataKey` make (KMS service model).
 pub const RANDOM_BYTES_MAX: usize = 1024;

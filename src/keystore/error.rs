@@ -7,15 +7,16 @@ use core::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::grant::GrantFault;
 use super::key::{KeyState, Origin};
 use super::policy::PolicyError;
 use super::principal::PrincipalFault;
 use crate::limits::{
-    ALIAS_NAME_CHARS_MAX, ALIASES_PER_KEY_MAX, DESCRIPTION_CHARS_MAX, KEY_ID_CHARS_MAX,
-    POLICY_BYTES_MAX,
+    ALIAS_NAME_CHARS_MAX, ALIASES_PER_KEY_MAX, DESCRIPTION_CHARS_MAX, GRANT_CONSTRAINT_CHARS_MAX,
+    GRANT_CONSTRAINT_PAIRS_MAX, GRANTS_PER_KEY_MAX, KEY_ID_CHARS_MAX, POLICY_BYTES_MAX,
 };
 use crate::spec::key_id::Scope;
-use crate::spec::{Account, AliasName, KeyArn, MaterialId, Partition, Region};
+use crate::spec::{Account, Action, AliasName, KeyArn, MaterialId, Partition, Region};
 
 /// Why an operation on the keystore failed.
 #[derive(Debug)]
@@ -74,6 +75,14 @@ pub enum Error {
     Policy(PolicyError),
     /// The key policy is too long.
     PolicyLength,
+    /// The terms of a grant are not what they should be.
+    Grant(GrantFault),
+    /// The key has no use for a grant of this operation.
+    GrantOperation(KeyArn, Action),
+    /// The key has as many grants as it may have.
+    GrantLimit(KeyArn),
+    /// No such grant.
+    GrantNotFound(String),
     /// A principal cannot be made or found.
     Principal(PrincipalFault),
     /// The Region does not belong to the partition.
@@ -181,16 +190,19 @@ impl Error {
             Self::KeyIdMalformed(_)
             | Self::KeyNotFound(_)
             | Self::ArnElsewhere(_)
+            | Self::GrantNotFound(_)
             | Self::AliasNotFound(..) => "NotFoundException",
+            Self::Grant(GrantFault::Principal(_)) => "InvalidArnException",
             Self::Disabled(_) => "DisabledException",
             Self::PendingDeletion(_)
             | Self::NotPendingDeletion(_)
             | Self::PendingImport(_)
             | Self::InvalidState(..) => "KMSInvalidStateException",
             Self::OriginUnsupported(..) => "UnsupportedOperationException",
-            Self::RotationLimit(_) | Self::AliasLimit(_) | Self::PolicyLength => {
-                "LimitExceededException"
-            }
+            Self::RotationLimit(_)
+            | Self::AliasLimit(_)
+            | Self::GrantLimit(_)
+            | Self::PolicyLength => "LimitExceededException",
             Self::Policy(_) => "MalformedPolicyDocumentException",
             Self::IncorrectKeyMaterial(_) => "IncorrectKeyMaterialException",
             Self::AliasExists(..) => "AlreadyExistsException",
@@ -198,6 +210,8 @@ impl Error {
             Self::KeyIdLength { .. }
             | Self::DeletionWindow(_)
             | Self::DescriptionLength
+            | Self::Grant(_)
+            | Self::GrantOperation(..)
             | Self::AliasPrefix
             | Self::AliasNameInvalid(_)
             | Self::AliasToAlias
@@ -233,6 +247,8 @@ impl Error {
             | Self::PartitionMismatch(..)
             | Self::Policy(_)
             | Self::PolicyLength
+            | Self::Grant(_)
+            | Self::GrantOperation(..)
             | Self::Principal(
                 PrincipalFault::Name
                 | PrincipalFault::AccessKeyId
@@ -244,6 +260,7 @@ impl Error {
             Self::KeyNotFound(_)
             | Self::ArnElsewhere(_)
             | Self::AliasNotFound(..)
+            | Self::GrantNotFound(_)
             | Self::Principal(PrincipalFault::Missing(_))
             | Self::MaterialNotFound(..) => Kind::NotFound,
             Self::Disabled(_)
@@ -256,6 +273,7 @@ impl Error {
             | Self::IncorrectKeyMaterial(_)
             | Self::AliasExists(..)
             | Self::Principal(PrincipalFault::Exists(_))
+            | Self::GrantLimit(_)
             | Self::AliasLimit(_) => Kind::Refused,
             Self::Missing(_) | Self::RootKeyMissing(_) => Kind::Missing,
             Self::Exists(_) => Kind::Exists,
@@ -356,6 +374,31 @@ impl Error {
             Self::DescriptionLength => {
                 invalid(f, "", "description", LENGTH_MAX, DESCRIPTION_CHARS_MAX)
             }
+            _ => self.fmt_grant(f),
+        }
+    }
+
+    fn fmt_grant(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grant(GrantFault::Principal(text)) => {
+                write!(f, "ARN does not refer to a valid principal: {text}")
+            }
+            Self::Grant(GrantFault::NoOperation) => invalid(f, "'[]'", "operations", LENGTH_MIN, 1),
+            Self::Grant(GrantFault::Operation(action)) => {
+                write!(f, "{action} is not an operation that a grant can allow")
+            }
+            Self::Grant(GrantFault::Constraint) => write!(
+                f,
+                "A grant constraint has 1 to {GRANT_CONSTRAINT_PAIRS_MAX} pairs with at most \
+                 {GRANT_CONSTRAINT_CHARS_MAX} characters"
+            ),
+            Self::GrantOperation(arn, action) => {
+                write!(f, "{action} is not an operation of {arn} that a grant can allow")
+            }
+            Self::GrantLimit(arn) => {
+                write!(f, "{arn} has {GRANTS_PER_KEY_MAX} grants, the most a key may have")
+            }
+            Self::GrantNotFound(id) => write!(f, "Grant ID {id} not found"),
             _ => self.fmt_alias(f),
         }
     }

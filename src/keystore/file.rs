@@ -1,13 +1,15 @@
-//! The database file: redb, four tables of JSON rows, one writer at a time.
+//! The database file: redb, five tables of JSON rows, one writer at a time.
 //!
 //! ```text
 //! meta        "header"                  -> Header
 //! keys        (key id, scope)           -> KmsKey    the scope as arn:PARTITION:kms:REGION:ACCOUNT
 //! aliases     (scope, name)             -> Alias
 //! principals  (account, access key id)  -> Principal
+//! grants      (key ARN, grant id)       -> Grant
 //! ```
 //!
-//! Version 1 of the format had no principals, version 2 no policies. Their files are read as they
+//! Version 1 of the format had no principals, version 2 no policies
+//! and grants. Their files are read as they
 //! are, and become version 3 with the first change that is written to them.
 //!
 //! Every open verifies the checksum of every page, so that a damaged file is an error at the door
@@ -16,6 +18,7 @@
 //! lock on the file keeps a second process out for as long as the keystore is open.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alias::Alias;
 use super::error::{Damage, Error};
+use super::grant::Grant;
 use super::home::{new_private_file, retry_while_busy};
 use super::key::KmsKey;
 use super::principal::Principal;
@@ -38,6 +42,8 @@ const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 const KEYS: TableDefinition<(&str, &str), &str> = TableDefinition::new("keys");
 const ALIASES: TableDefinition<(&str, &str), &str> = TableDefinition::new("aliases");
 const PRINCIPALS: TableDefinition<(&str, &str), &str> = TableDefinition::new("principals");
+
+const GRANTS: TableDefinition<(&str, &str), &str> = TableDefinition::new("grants");
 
 const HEADER: &str = "header";
 const FORMAT: &str = "keymill keystore";
@@ -117,6 +123,7 @@ struct Rows {
     keys: Vec<(String, String)>,
     aliases: Vec<(String, String)>,
     principals: Vec<(String, String)>,
+    grants: Vec<(String, String)>,
 }
 
 impl StoreFile {
@@ -130,6 +137,7 @@ impl StoreFile {
             transaction.open_table(KEYS)?;
             transaction.open_table(ALIASES)?;
             transaction.open_table(PRINCIPALS)?;
+            transaction.open_table(GRANTS)?;
             Ok(transaction.commit()?)
         };
         write().map_err(|error| Error::store(path, error))?;
@@ -171,6 +179,14 @@ impl StoreFile {
                 principal.ok_or_else(|| self.damaged(Damage::Row { table: "principals", name }))?;
             state.apply(Change::PutPrincipal(principal));
         }
+        for (name, json) in rows.grants {
+            let grant: Option<Grant> = from_json(&json);
+            let grant = grant.filter(|grant| {
+                grant.is_consistent() && grant_name(grant) == name && state.has_key_of(grant)
+            });
+            let grant = grant.ok_or_else(|| self.damaged(Damage::Row { table: "grants", name }))?;
+            state.apply(Change::PutGrant(Arc::new(grant)));
+        }
         Ok((header, state))
     }
 
@@ -209,10 +225,8 @@ impl StoreFile {
             header,
             keys: read_table(&transaction.open_table(KEYS)?)?,
             aliases: read_table(&transaction.open_table(ALIASES)?)?,
-            principals: match transaction.open_table(PRINCIPALS) {
-                Err(redb::TableError::TableDoesNotExist(_)) => Vec::new(),
-                table => read_table(&table?)?,
-            },
+            principals: read_table_if_there(transaction.open_table(PRINCIPALS))?,
+            grants: read_table_if_there(transaction.open_table(GRANTS))?,
         })
     }
 
@@ -251,6 +265,16 @@ fn read_table(
     Ok(rows)
 }
 
+/// As [`read_table`], for a table that older files have not.
+fn read_table_if_there(
+    table: Result<impl ReadableTable<(&'static str, &'static str), &'static str>, redb::TableError>,
+) -> Result<Vec<(String, String)>, redb::Error> {
+    match table {
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
+        table => read_table(&table?),
+    }
+}
+
 fn write_change(transaction: &WriteTransaction, change: &Change) -> Result<(), redb::Error> {
     match change {
         Change::PutKey(key) => {
@@ -276,6 +300,13 @@ fn write_change(transaction: &WriteTransaction, change: &Change) -> Result<(), r
             let name = (principal.account.as_str(), &*principal.access_key_id);
             transaction.open_table(PRINCIPALS)?.remove(name)?;
         }
+        Change::PutGrant(grant) => {
+            let name = (&*grant.key.to_string(), &*grant.id.to_string());
+            transaction.open_table(GRANTS)?.insert(name, to_json(&**grant).as_str())?;
+        }
+        Change::RemoveGrant(key, id) => {
+            transaction.open_table(GRANTS)?.remove((&*key.to_string(), &*id.to_string()))?;
+        }
     }
     Ok(())
 }
@@ -288,6 +319,11 @@ fn key_name(key: &KmsKey) -> String {
 /// The row's name as [`read_table`] gives it.
 fn principal_name(principal: &Principal) -> String {
     format!("{} {}", principal.account, principal.access_key_id)
+}
+
+/// The row's name as [`read_table`] gives it.
+fn grant_name(grant: &Grant) -> String {
+    format!("{} {}", grant.key, grant.id)
 }
 
 /// The row's name as [`read_table`] gives it.

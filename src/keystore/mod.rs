@@ -30,6 +30,7 @@ mod alias;
 mod clock;
 mod error;
 mod file;
+mod grant;
 mod home;
 mod key;
 mod key_policy;
@@ -51,6 +52,10 @@ mod text;
 pub use alias::{Alias, AliasEntry};
 pub use clock::{Clock, SystemClock};
 pub use error::{Damage, Error, Kind};
+pub use grant::{
+    GRANT_OPERATIONS, Grant, GrantConstraints, GrantFault, GrantId, GrantTerms, GrantToken, Grants,
+    ParseGrantIdError, grant_operation, new_grant_token,
+};
 pub use key::{KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, UnknownName};
 pub use key_policy::check_policy;
 pub use lifecycle::{CreateKey, DELETION_WINDOW_DAYS_DEFAULT};

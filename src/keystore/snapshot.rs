@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::alias::Alias;
 use super::error::Error;
+use super::grant::Grants;
 use super::key::KmsKey;
 use super::policy::Policy;
 use super::principal::{Principal, PrincipalFault};
@@ -15,18 +16,18 @@ use super::{Keystore, parse_key_id};
 use crate::crypto::seal::WrappingKey;
 use crate::secret::Secret;
 use crate::spec::key_id::Scope;
-use crate::spec::{AliasName, KeyArn, KeyId, MaterialId, ResourceId};
+use crate::spec::{AliasName, KeyArn, KeyId, MaterialId, Region, ResourceId};
 
 /// Every key, alias and principal of a keystore, read only.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    regions: HashMap<Scope, Region>,
+    regions: HashMap<Scope, Resources>,
     principals: HashMap<String, Arc<ServedPrincipal>>,
 }
 
 /// What one account has in one Region.
 #[derive(Debug, Default)]
-struct Region {
+struct Resources {
     keys: HashMap<ResourceId, Arc<ServedKey>>,
     aliases: HashMap<AliasName, (Alias, Arc<ServedKey>)>,
 }
@@ -38,6 +39,10 @@ pub struct ServedKey {
     arn: String,
     /// Its own, so that its address stands for the key and this version of its policy.
     policy: Arc<Policy>,
+    /// The grants that are known everywhere.
+    grants: Arc<Grants>,
+    /// All grants, those among them that need a token still.
+    latest_grants: Arc<Grants>,
     /// Oldest first, like the record's; without those that are damaged.
     materials: Vec<Arc<WrappingKey>>,
 }
@@ -61,6 +66,18 @@ impl ServedKey {
         &self.policy
     }
 
+    /// The grants that are known everywhere.
+    #[must_use]
+    pub const fn grants(&self) -> &Arc<Grants> {
+        &self.grants
+    }
+
+    /// All grants, those among them that need a token still.
+    #[must_use]
+    pub const fn latest_grants(&self) -> &Arc<Grants> {
+        &self.latest_grants
+    }
+
     /// The material that seals, if the key may wrap now.
     pub fn wrapping_key(&self) -> Result<&Arc<WrappingKey>, Error> {
         self.record.check_usable()?;
@@ -72,6 +89,22 @@ impl ServedKey {
     pub fn unwrapping_key(&self, id: MaterialId) -> Result<&Arc<WrappingKey>, Error> {
         self.record.check_usable()?;
         self.material(id)
+    }
+
+    fn has_grants(&self, grants: &Arc<Grants>) -> bool {
+        let same = |own: &Arc<Grants>| Arc::ptr_eq(own, grants) || own == grants;
+        same(&self.grants) && same(&self.latest_grants)
+    }
+
+    fn with_grants(&self, grants: &Arc<Grants>) -> Self {
+        Self {
+            record: self.record.clone(),
+            arn: self.arn.clone(),
+            policy: Arc::clone(&self.policy),
+            grants: Arc::clone(grants),
+            latest_grants: Arc::clone(grants),
+            materials: self.materials.clone(),
+        }
     }
 
     fn material(&self, id: MaterialId) -> Result<&Arc<WrappingKey>, Error> {
@@ -135,11 +168,13 @@ impl Snapshot {
     pub(super) fn of(keystore: &Keystore, previous: &Self) -> Result<Self, Error> {
         let mut snapshot = Self::default();
         for record in keystore.keys() {
+            let grants = keystore.state.grants_of(&record.arn);
             let old = previous.key(&record.arn).filter(|old| old.record == *record);
-            let key = old.map_or_else(
-                || serve_key(keystore, record).map(Arc::new),
-                |old| Ok(Arc::clone(old)),
-            )?;
+            let key = match old {
+                Some(old) if old.has_grants(grants) => Arc::clone(old),
+                Some(old) => Arc::new(old.with_grants(grants)),
+                None => Arc::new(serve_key(keystore, record, grants)?),
+            };
             let region = snapshot.regions.entry(record.arn.scope.clone()).or_default();
             region.keys.insert(record.arn.id, key);
         }
@@ -177,6 +212,12 @@ impl Snapshot {
     /// Every key in `scope`, in no order.
     pub fn keys_in(&self, scope: &Scope) -> impl Iterator<Item = &Arc<ServedKey>> {
         self.regions.get(scope).into_iter().flat_map(|region| region.keys.values())
+    }
+
+    /// Every key of a Region, of whichever account, in no order.
+    pub fn keys_of_region(&self, region: &Region) -> impl Iterator<Item = &Arc<ServedKey>> {
+        let there = self.regions.iter().filter(move |(scope, _)| scope.region == *region);
+        there.flat_map(|(_, account)| account.keys.values())
     }
 
     /// Every alias in `scope`, in no order.
@@ -226,7 +267,11 @@ impl Snapshot {
     }
 }
 
-fn serve_key(keystore: &Keystore, record: &KmsKey) -> Result<ServedKey, Error> {
+fn serve_key(
+    keystore: &Keystore,
+    record: &KmsKey,
+    grants: &Arc<Grants>,
+) -> Result<ServedKey, Error> {
     let sealing = keystore.sealing_key()?;
     let open = |material: &super::key::SealedMaterial| {
         let opened = sealing.open(&record.arn, material.id, &material.sealed)?;
@@ -234,7 +279,14 @@ fn serve_key(keystore: &Keystore, record: &KmsKey) -> Result<ServedKey, Error> {
     };
     let materials = record.materials.iter().filter_map(open).collect();
     let policy = Arc::new(Policy::of_key(&record.policy()).map_err(Error::Policy)?);
-    Ok(ServedKey { record: record.clone(), arn: record.arn.to_string(), policy, materials })
+    Ok(ServedKey {
+        record: record.clone(),
+        arn: record.arn.to_string(),
+        policy,
+        grants: Arc::clone(grants),
+        latest_grants: Arc::clone(grants),
+        materials,
+    })
 }
 
 /// None if its sealed secret is damaged.

@@ -1,14 +1,16 @@
-//! All keys, aliases and principals in memory, and the changes that lead from one state to the next.
+//! All keys, aliases, principals and grants in memory, and the changes that lead from one state to the next.
 //!
 //! A keystore is small and opened by one process, so it is read whole. An operation looks at the
 //! state, works out its changes, and these go to the file first and into the state second: an
 //! operation that fails has changed neither.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::alias::Alias;
+use super::grant::{Grant, GrantId, Grants};
 use super::key::KmsKey;
 use super::principal::Principal;
 use crate::spec::key_id::Scope;
@@ -23,14 +25,19 @@ pub(super) enum Change {
     RemoveAlias(Scope, AliasName),
     PutPrincipal(Principal),
     RemovePrincipal(Principal),
+    PutGrant(Arc<Grant>),
+    RemoveGrant(KeyArn, GrantId),
 }
 
-/// Every key, alias and principal.
+/// Every key, alias, principal and grant.
 #[derive(Debug, Default)]
 pub(super) struct State {
     keys: BTreeMap<(ResourceId, Scope), KmsKey>,
     aliases: BTreeMap<(Scope, AliasName), Alias>,
     principals: BTreeMap<String, Principal>,
+    /// By key; shared with the snapshots of an endpoint.
+    grants: BTreeMap<(ResourceId, Scope), Arc<Grants>>,
+    no_grants: Arc<Grants>,
 }
 
 impl State {
@@ -53,6 +60,16 @@ impl State {
             }
             Change::RemovePrincipal(principal) => {
                 self.principals.remove(&principal.access_key_id);
+            }
+            Change::PutGrant(grant) => {
+                let name = (grant.key.id, grant.key.scope.clone());
+                Arc::make_mut(self.grants.entry(name).or_default()).put(grant);
+            }
+            Change::RemoveGrant(key, id) => {
+                let name = (key.id, key.scope);
+                if let Some(grants) = self.grants.get_mut(&name) {
+                    Arc::make_mut(grants).remove(id);
+                }
             }
         }
     }
@@ -90,18 +107,30 @@ impl State {
         self.principals.values()
     }
 
+    /// The grants of one key.
+    pub(super) fn grants_of(&self, arn: &KeyArn) -> &Arc<Grants> {
+        self.grants.get(&(arn.id, arn.scope.clone())).unwrap_or(&self.no_grants)
+    }
+
     /// Whether the key an alias points to is there.
     pub(super) fn has_target(&self, alias: &Alias) -> bool {
         self.key(alias.target()).is_some()
     }
 
-    /// What removes every key whose deletion date has passed, with its material and aliases.
+    /// Whether the key a grant is for is there.
+    pub(super) fn has_key_of(&self, grant: &Grant) -> bool {
+        self.key(&grant.key).is_some()
+    }
+
+    /// What removes every key whose deletion date has passed, with its material, aliases and grants.
     pub(super) fn purge(&self, now: Timestamp) -> Vec<Change> {
         let mut changes = Vec::new();
         for key in self.keys().filter(|key| key.deletion_date().is_some_and(|date| date <= now)) {
             for alias in self.aliases_of(&key.arn) {
                 changes.push(Change::RemoveAlias(alias.scope().clone(), alias.name().clone()));
             }
+            let grants = self.grants_of(&key.arn).iter();
+            changes.extend(grants.map(|grant| Change::RemoveGrant(key.arn.clone(), grant.id())));
             changes.push(Change::RemoveKey(key.arn.clone()));
         }
         changes

@@ -121,6 +121,7 @@ impl Call<'_> {
             spec: None,
             context: None,
             grant_tokens: &[],
+            makes: None,
             members: &[],
         }
     }

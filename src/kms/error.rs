@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::guesses;
 use crate::crypto::seal::BlobError;
 use crate::keystore;
 use crate::pipeline::authorize::AuthorizeError;
@@ -68,9 +69,10 @@ impl From<keystore::Error> for Error {
 
 impl From<AuthorizeError> for Error {
     fn from(error: AuthorizeError) -> Self {
-        match error.aws_name() {
-            Some(name) => Self::new(name, error.to_string()),
-            None => Self::internal(),
+        match (error.aws_name(), &error) {
+            (_, AuthorizeError::GrantToken) => guesses::invalid_grant_token(),
+            (Some(name), _) => Self::new(name, error.to_string()),
+            (None, _) => Self::internal(),
         }
     }
 }

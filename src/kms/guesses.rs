@@ -39,6 +39,33 @@ pub(super) const fn invalid_marker() -> Error {
     Error::bare("InvalidMarkerException")
 }
 
+/// A grant token that names no grant. The exception is documented, its text is not; it is answered
+/// before permission is looked at, whether or not the grant is needed.
+pub(super) const fn invalid_grant_token() -> Error {
+    Error::bare("InvalidGrantTokenException")
+}
+
+/// A grant id of another form than grant ids have.
+pub(super) const fn invalid_grant_id() -> Error {
+    Error::bare("InvalidGrantIdException")
+}
+
+/// A grant to an AWS service, or for a resource of one: there is none here that could call.
+pub(super) fn service_principal() -> Error {
+    let message = "Grants to service principals are not supported by this endpoint.";
+    Error::new("UnsupportedOperationException", message)
+}
+
+/// `RetireGrant` without a token, and without a key and a grant of it.
+pub(super) fn no_grant_named() -> Error {
+    Error::validation("Please specify either a grant token or a key ID and grant ID.")
+}
+
+/// A policy of another name than `default`; the text is one of moto's.
+pub(super) fn no_such_policy() -> Error {
+    Error::new("NotFoundException", "No such policy exists")
+}
+
 /// A management operation on an alias: documented to take a key id or key ARN only.
 pub(super) fn alias_refused(key_id: &str) -> Error {
     Error::new("NotFoundException", format!("Invalid keyId '{key_id}'"))

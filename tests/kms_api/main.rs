@@ -47,3 +47,8 @@ fn key_states() {
 fn aliases() {
     play("aliases", include_str!("exchanges/aliases.txt"));
 }
+
+#[test]
+fn grants() {
+    play("grants", include_str!("exchanges/grants.txt"));
+}

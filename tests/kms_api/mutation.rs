@@ -11,7 +11,7 @@ use crate::client::{Signer, TestServer};
 const SEED: u64 = 0x6b65_796d_696c_6c31;
 
 /// A call of every operation that takes members.
-const CALLS: [(&str, &str); 15] = [
+const CALLS: [(&str, &str); 18] = [
     (
         "GenerateDataKeyPairWithoutPlaintext",
         r#"{"KeyId": "alias/default", "KeyPairSpec": "ECC_NIST_P256", "EncryptionContext": {"a": "b"}, "GrantTokens": ["t"], "DryRun": true}"#,
@@ -36,6 +36,12 @@ const CALLS: [(&str, &str); 15] = [
     ("ScheduleKeyDeletion", r#"{"KeyId": "[key]", "PendingWindowInDays": 7}"#),
     ("UpdateKeyDescription", r#"{"KeyId": "[key]", "Description": "x"}"#),
     ("UpdateAlias", r#"{"AliasName": "alias/none", "TargetKeyId": "alias/default"}"#),
+    (
+        "CreateGrant",
+        r#"{"KeyId": "1234abcd-12ab-34cd-56ef-1234567890ab", "GranteePrincipal": "arn:aws:iam::000000000000:user/a", "Operations": ["Decrypt"], "Constraints": {"EncryptionContextEquals": {"a": "b"}}, "Name": "n"}"#,
+    ),
+    ("ListRetirableGrants", r#"{"RetiringPrincipal": "arn:aws:iam::000000000000:user/a"}"#),
+    ("RetireGrant", r#"{"GrantToken": "AQAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#),
 ];
 
 /// Values that parsers trip over.

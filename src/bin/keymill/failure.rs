@@ -107,7 +107,7 @@ impl From<AuthorizeError> for Failure {
     fn from(error: AuthorizeError) -> Self {
         match error {
             AuthorizeError::Keystore(error) => error.into(),
-            error @ AuthorizeError::Denied { .. } => {
+            error @ (AuthorizeError::Denied { .. } | AuthorizeError::GrantToken) => {
                 Self::new(Code::NoPermission, named(error.aws_name(), &error))
             }
             error @ AuthorizeError::NotOffered { .. } => {

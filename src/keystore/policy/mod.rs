@@ -33,11 +33,11 @@ mod tests;
 pub use decision::{Refusal, decide_together};
 pub use document::PolicyError;
 pub use key::{ConditionKey, Fact, Facts};
-pub use principal::Who;
+pub use principal::{Reach, Who};
 
 use condition::Condition;
 use pattern::Pattern;
-use principal::{Principals, Reach};
+use principal::Principals;
 
 /// Whether a statement gives or takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -40,9 +40,9 @@ fn resource<'a>(arn: &'a str, service: &str) -> Option<(&'a str, &'a str)> {
     Some((fields.next()?, fields.next()?))
 }
 
-/// How a statement reaches a caller.
+/// How a statement or a grant reaches a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub enum Reach {
     /// By name, or as anybody.
     Named,
     /// As one of its account, whose own policies decide.
@@ -114,4 +114,14 @@ impl Principals {
             (false, best) => best,
         }
     }
+}
+
+/// Whether a grant may name it: an account, user, role or session.
+pub(in crate::keystore) fn is_principal(text: &str) -> bool {
+    !matches!(Principal::aws(text), None | Some(Principal::Anybody))
+}
+
+/// How a name that [`is_principal`] reaches the caller.
+pub(in crate::keystore) fn reach(text: &str, who: &Who<'_>) -> Option<Reach> {
+    Principal::aws(text)?.reach(who)
 }

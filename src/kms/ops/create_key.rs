@@ -3,12 +3,15 @@
 use serde::Deserialize;
 
 use super::describe_key::key_metadata;
-use crate::keystore::{CreateKey, KeySpec, KeyUsage, parse_key_id};
+use super::policy_members::{bypass_fact, check_new_policy, policy};
+use crate::keystore::policy::{ConditionKey, Fact};
+use crate::keystore::{CreateKey, KeySpec, KeyUsage, Origin, parse_key_id};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
 use crate::limits::DESCRIPTION_CHARS_MAX;
+use crate::pipeline::authorize::{KeyUse, ask_principal};
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
@@ -20,6 +23,8 @@ pub(in crate::kms) struct Members<'a> {
     key_spec: Option<Text<'a>>,
     customer_master_key_spec: Option<Text<'a>>,
     origin: Option<Text<'a>>,
+    policy: Option<Text<'a>>,
+    bypass_policy_lockout_safety_check: Option<bool>,
 }
 
 /// Answers the call.
@@ -33,12 +38,23 @@ pub(in crate::kms) async fn answer(
     check.one_of::<KeyUsage>("keyUsage", members.key_usage.as_ref(), &["ENCRYPT_DECRYPT"]);
     let spec = members.key_spec.as_ref().or(members.customer_master_key_spec.as_ref());
     check.one_of::<KeySpec>("keySpec", spec, &["SYMMETRIC_DEFAULT"]);
-    let origin = check.one_of("origin", members.origin.as_ref(), &["AWS_KMS", "EXTERNAL"]);
+    let origin =
+        check.one_of::<Origin>("origin", members.origin.as_ref(), &["AWS_KMS", "EXTERNAL"]);
+    let policy = policy(&mut check, members.policy.as_ref());
     check.end(Some(()))?;
-    call.check_permission()?;
+    let bypass = members.bypass_policy_lockout_safety_check == Some(true);
+    let origin_fact = origin.unwrap_or_default().to_string();
+    let facts = [bypass_fact(bypass), (ConditionKey::KeyOrigin, Fact::Text(&origin_fact))];
+    let wanted = KeyUse { members: &facts, ..call.use_of("") };
+    ask_principal(&call.snapshot, &wanted, "*")?;
+    if let Some(policy) = policy {
+        let arn = format!("{}:key/00000000-0000-0000-0000-000000000000", call.caller.scope);
+        check_new_policy(call, &wanted, &arn, policy, bypass)?;
+    }
     let options = CreateKey {
         description: description.unwrap_or_default().to_owned(),
         origin: origin.unwrap_or_default(),
+        policy: policy.map(str::to_owned),
         ..CreateKey::default()
     };
     call.change(move |keystore| {

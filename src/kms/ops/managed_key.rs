@@ -1,14 +1,16 @@
 //! The key of a management operation: named by its id or its ARN, never by an alias.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
-use crate::keystore::parse_key_id;
+use crate::keystore::{ServedKey, parse_key_id};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::guesses;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
-use crate::pipeline::authorize::access;
+use crate::pipeline::authorize::{Access, KeyUse, access, find_key};
 use crate::spec::KeyId;
 
 /// The members of an operation that is told which key, and nothing else.
@@ -31,12 +33,33 @@ impl Members<'_> {
 
 /// The ARN of the key that `key_id` names, if the caller may do this to it.
 pub(super) fn managed_key(call: &Call<'_>, key_id: &str) -> Result<KeyId, Error> {
+    let wanted = call.use_of(key_id);
+    let found = managed_access(call, &wanted)?;
+    Ok(KeyId::KeyArn(found.key().record().arn().clone()))
+}
+
+/// As [`access`], for a key that may be named by its id or its ARN only.
+pub(super) fn managed_access<'a>(
+    call: &'a Call<'_>,
+    wanted: &'a KeyUse<'a>,
+) -> Result<Access<'a>, Error> {
+    check_form(wanted.key_id)?;
+    Ok(access(&call.snapshot, wanted)?)
+}
+
+/// The key, whether or not the caller may do anything with it.
+pub(super) fn find_managed<'a>(
+    call: &'a Call<'_>,
+    wanted: &KeyUse<'_>,
+) -> Result<&'a Arc<ServedKey>, Error> {
+    check_form(wanted.key_id)?;
+    Ok(find_key(&call.snapshot, wanted)?)
+}
+
+fn check_form(key_id: &str) -> Result<(), Error> {
     match parse_key_id(key_id) {
         Ok(KeyId::Alias(_) | KeyId::AliasArn(..)) => Err(guesses::alias_refused(key_id)),
         Err(_) if key_id.starts_with("arn:") => Err(guesses::invalid_arn(key_id)),
-        _ => {
-            let wanted = call.use_of(key_id);
-            Ok(KeyId::KeyArn(access(&call.snapshot, &wanted)?.key().record().arn().clone()))
-        }
+        _ => Ok(()),
     }
 }

@@ -6,6 +6,7 @@
 mod cancel_key_deletion;
 mod ciphertext;
 mod create_alias;
+mod create_grant;
 mod create_key;
 mod decrypt;
 mod delete_alias;
@@ -16,10 +17,19 @@ mod encryption_algorithm;
 mod generate_data_key;
 mod generate_data_key_pair;
 mod generate_random;
+mod get_key_policy;
+mod grant_members;
 mod list_aliases;
+mod list_grants;
+mod list_key_policies;
 mod list_keys;
+mod list_retirable_grants;
 mod managed_key;
+mod policy_members;
+mod put_key_policy;
 mod re_encrypt;
+mod retire_grant;
+mod revoke_grant;
 mod schedule_key_deletion;
 mod update_alias;
 mod update_key_description;
@@ -34,6 +44,7 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
     match call.operation {
         Operation::CancelKeyDeletion => call.walk(cancel_key_deletion::answer).await,
         Operation::CreateAlias => call.walk(create_alias::answer).await,
+        Operation::CreateGrant => call.walk(create_grant::answer).await,
         Operation::CreateKey => call.walk(create_key::answer).await,
         Operation::Decrypt => call.walk(decrypt::answer).await,
         Operation::DeleteAlias => call.walk(delete_alias::answer).await,
@@ -47,9 +58,16 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
             call.walk(generate_data_key_pair::answer).await
         }
         Operation::GenerateRandom => call.walk(generate_random::answer).await,
+        Operation::GetKeyPolicy => call.walk(get_key_policy::answer).await,
         Operation::ListAliases => call.walk(list_aliases::answer).await,
+        Operation::ListGrants => call.walk(list_grants::answer).await,
+        Operation::ListKeyPolicies => call.walk(list_key_policies::answer).await,
         Operation::ListKeys => call.walk(list_keys::answer).await,
+        Operation::ListRetirableGrants => call.walk(list_retirable_grants::answer).await,
+        Operation::PutKeyPolicy => call.walk(put_key_policy::answer).await,
         Operation::ReEncrypt => call.walk(re_encrypt::answer).await,
+        Operation::RetireGrant => call.walk(retire_grant::answer).await,
+        Operation::RevokeGrant => call.walk(revoke_grant::answer).await,
         Operation::ScheduleKeyDeletion => call.walk(schedule_key_deletion::answer).await,
         Operation::UpdateAlias => call.walk(update_alias::answer).await,
         Operation::UpdateKeyDescription => call.walk(update_key_description::answer).await,

@@ -22,6 +22,8 @@ pub enum AuthorizeError {
         /// whether the key exists.
         because: Option<(String, Refusal)>,
     },
+    /// A grant token names no grant.
+    GrantToken,
     /// The key's partition does not offer the spec.
     NotOffered {
         /// What was asked for.
@@ -38,7 +40,8 @@ impl AuthorizeError {
     }
 
     /// The refusal of `wanted` that tells nothing of the key.
-    pub(super) fn hidden(wanted: &KeyUse<'_>) -> Self {
+    #[must_use]
+    pub fn hidden(wanted: &KeyUse<'_>) -> Self {
         Self::of(wanted, None)
     }
 
@@ -53,6 +56,7 @@ impl AuthorizeError {
         match self {
             Self::Keystore(error) => error.aws_name(),
             Self::Denied { .. } => Some("AccessDeniedException"),
+            Self::GrantToken => Some("InvalidGrantTokenException"),
             Self::NotOffered { .. } => Some("UnsupportedOperationException"),
         }
     }
@@ -76,6 +80,7 @@ impl fmt::Display for AuthorizeError {
                     ),
                 }
             }
+            Self::GrantToken => f.write_str("the grant token names no grant"),
             Self::NotOffered { spec, key } => {
                 write!(f, "{spec} is not offered in the partition {} of {key}", key.scope.partition)
             }

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::Caller;
 use crate::keystore::policy::{ConditionKey, Fact, Facts};
-use crate::keystore::{ServedKey, Snapshot};
-use crate::spec::{Action, EncryptionContext, KeyPairSpec, Operation};
+use crate::keystore::{GrantTerms, ServedKey, Snapshot};
+use crate::spec::{Action, EncryptionContext, KeyPairSpec};
 
 /// One use of one key, as a caller asks for it.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ pub struct KeyUse<'a> {
     pub context: Option<&'a EncryptionContext>,
     /// Grants that may not be known everywhere yet.
     pub grant_tokens: &'a [&'a str],
+    /// The grant that is to be made, which another grant allows only if it gives no more itself.
+    pub makes: Option<&'a GrantTerms>,
     /// What else of the request has a condition key.
     pub members: &'a [(ConditionKey, Fact<'a>)],
 }
@@ -56,6 +58,10 @@ impl Facts for UseFacts<'_> {
             | ConditionKey::EncryptionContextKeys
             | ConditionKey::DataKeyPairSpec
             | ConditionKey::RequestAlias => self.request(key, see),
+            ConditionKey::GranteePrincipal
+            | ConditionKey::RetiringPrincipal
+            | ConditionKey::GrantOperations
+            | ConditionKey::GrantConstraintType => self.grant(key, see),
             ConditionKey::KeySpec
             | ConditionKey::KeyUsage
             | ConditionKey::KeyOrigin
@@ -72,14 +78,13 @@ impl Facts for UseFacts<'_> {
             ConditionKey::SourceIp => see(Fact::Address(self.wanted.via.address)),
             ConditionKey::SecureTransport => see(Fact::Bool(self.wanted.via.is_encrypted)),
             ConditionKey::UserAgent => {
-                self.wanted.via.user_agent.map(Fact::Text).iter().for_each(|fact| see(*fact));
+                self.wanted.via.user_agent.map(Fact::Text).into_iter().for_each(see);
             }
             ConditionKey::CurrentTime | ConditionKey::EpochTime => {
                 see(Fact::Time(Timestamp::now().as_second()));
             }
-            ConditionKey::GrantIsForAwsResource => {
-                let is_asked = Action::from(Operation::CreateGrant) == self.wanted.action;
-                is_asked.then(|| see(Fact::Bool(false)));
+            ConditionKey::GrantIsForAwsResource if self.wanted.makes.is_some() => {
+                see(Fact::Bool(false));
             }
             _ => self.members(key, see),
         }
@@ -104,8 +109,27 @@ impl UseFacts<'_> {
         }
     }
 
+    fn grant(&self, key: &ConditionKey, see: &mut dyn FnMut(Fact<'_>)) {
+        let Some(terms) = self.wanted.makes else { return };
+        let constraints = &terms.constraints;
+        match key {
+            ConditionKey::GranteePrincipal => see(Fact::Text(&terms.grantee)),
+            ConditionKey::RetiringPrincipal => {
+                terms.retiring.iter().for_each(|arn| see(Fact::Text(arn)));
+            }
+            ConditionKey::GrantOperations => {
+                terms.operations.iter().for_each(|action| see(Fact::Text(action.name())));
+            }
+            _ => {
+                constraints.equals.iter().for_each(|_| see(Fact::Text("EncryptionContextEquals")));
+                constraints.subset.iter().for_each(|_| see(Fact::Text("EncryptionContextSubset")));
+            }
+        }
+    }
+
+    /// What is known of the key; of one that is to be made, what the request says.
     fn key(&self, key: &ConditionKey, see: &mut dyn FnMut(Fact<'_>)) {
-        let Some(record) = self.key.map(ServedKey::record) else { return };
+        let Some(record) = self.key.map(ServedKey::record) else { return self.members(key, see) };
         let arn = record.arn();
         match key {
             ConditionKey::KeySpec => see(Fact::Text(&record.spec().to_string())),

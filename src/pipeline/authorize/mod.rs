@@ -10,17 +10,19 @@
 
 mod caller;
 mod error;
+mod grants;
 mod key_use;
 
 use std::sync::Arc;
 
 pub use caller::Caller;
 pub use error::AuthorizeError;
+pub use grants::find_granted;
 pub use key_use::{KeyUse, Via};
 
 use crate::crypto::seal::WrappingKey;
-use crate::keystore::policy::{Refusal, Verdict, decide_together};
-use crate::keystore::{Keystore, ServedKey, Snapshot};
+use crate::keystore::policy::{Policy, Reach, Refusal, Verdict, decide_together};
+use crate::keystore::{Grant, Keystore, ServedKey, Snapshot};
 use crate::pipeline::request::Request;
 use crate::spec::MaterialId;
 use key_use::UseFacts;
@@ -74,14 +76,22 @@ pub fn access<'a>(
     snapshot: &'a Snapshot,
     wanted: &'a KeyUse<'a>,
 ) -> Result<Access<'a>, AuthorizeError> {
-    let caller = wanted.caller;
-    match snapshot.resolve(&caller.scope, wanted.key_id) {
-        Ok(key) => access_to(snapshot, key, wanted),
-        Err(error) if error.names_account_other_than(caller.scope.account) => {
-            Err(AuthorizeError::hidden(wanted))
+    access_to(snapshot, find_key(snapshot, wanted)?, wanted)
+}
+
+/// Finds the key; asks nothing, so that what is done with it must ask.
+pub fn find_key<'a>(
+    snapshot: &'a Snapshot,
+    wanted: &KeyUse<'_>,
+) -> Result<&'a Arc<ServedKey>, AuthorizeError> {
+    let scope = &wanted.caller.scope;
+    snapshot.resolve(scope, wanted.key_id).map_err(|error| {
+        if error.names_account_other_than(scope.account) {
+            AuthorizeError::hidden(wanted)
+        } else {
+            error.into()
         }
-        Err(error) => Err(error.into()),
-    }
+    })
 }
 
 /// As [`access`], for a key that a blob names.
@@ -90,19 +100,56 @@ pub fn access_to<'a>(
     key: &'a Arc<ServedKey>,
     wanted: &'a KeyUse<'a>,
 ) -> Result<Access<'a>, AuthorizeError> {
-    let is_own = key.record().arn().scope.account == wanted.caller.scope.account;
+    let is_own = is_own(key, wanted);
     if !is_own && !wanted.action.reaches_other_accounts() {
         return Err(AuthorizeError::hidden(wanted));
     }
+    let tokens = grants::read_tokens(snapshot, wanted)?;
     let facts = UseFacts { wanted, snapshot, key: Some(key) };
     let (by_key, to_principal) = wanted.caller.verdicts(wanted.action, key, &facts);
     match decide_together(by_key, to_principal, is_own) {
         Ok(()) => Ok(Access { key, wanted }),
-        // Whoever the key's policy knows may also know that the key is there.
-        Err(refusal) if is_own || refusal == Refusal::NotAllowedToPrincipal => {
-            Err(AuthorizeError::denied(wanted, key.arn(), refusal))
+        Err(refusal) if refusal.is_deny() => Err(refused(key, wanted, refusal)),
+        Err(_) if grants::is_granted(key, wanted, &tokens, to_principal) => {
+            Ok(Access { key, wanted })
         }
-        Err(_) => Err(AuthorizeError::hidden(wanted)),
+        Err(refusal) => Err(refused(key, wanted, refusal)),
+    }
+}
+
+/// As [`access_to`], for the one operation that no policy allows: retiring a grant is for whom the
+/// grant names, and for the root user of the key's account. A policy can only forbid it.
+pub fn access_to_retire<'a>(
+    snapshot: &'a Snapshot,
+    key: &'a Arc<ServedKey>,
+    grant: &Grant,
+    wanted: &'a KeyUse<'a>,
+) -> Result<Access<'a>, AuthorizeError> {
+    let facts = UseFacts { wanted, snapshot, key: Some(key) };
+    let (by_key, to_principal) = wanted.caller.verdicts(wanted.action, key, &facts);
+    let denied = decide_together(by_key, to_principal, true).err().filter(|why| why.is_deny());
+    let is_named = match grant.retired_by(&wanted.caller.who()) {
+        Some(Reach::Named) => true,
+        Some(Reach::Account) => to_principal == Verdict::Allowed,
+        None => wanted.caller.principal.is_root() && is_own(key, wanted),
+    };
+    match denied {
+        None if is_named => Ok(Access { key, wanted }),
+        denied => Err(refused(key, wanted, denied.unwrap_or(Refusal::NotAllowedByKey))),
+    }
+}
+
+fn is_own(key: &ServedKey, wanted: &KeyUse<'_>) -> bool {
+    key.record().arn().scope.account == wanted.caller.scope.account
+}
+
+/// The answer to who may not use `key` so. Who belongs to another account learns that the key is
+/// there only if the key's policy speaks for that account.
+fn refused(key: &ServedKey, wanted: &KeyUse<'_>, refusal: Refusal) -> AuthorizeError {
+    if is_own(key, wanted) || refusal == Refusal::NotAllowedToPrincipal {
+        AuthorizeError::denied(wanted, key.arn(), refusal)
+    } else {
+        AuthorizeError::hidden(wanted)
     }
 }
 
@@ -119,6 +166,16 @@ pub fn ask_principal(
         Verdict::LeftToAccount | Verdict::Silent => Refusal::NotAllowedToPrincipal,
     };
     Err(AuthorizeError::denied(wanted, resource, refusal))
+}
+
+/// Whether a key with this policy could have its policy changed by the caller again (KMS API
+/// reference, `BypassPolicyLockoutSafetyCheck`). `arn` is the key's, or one like it.
+#[must_use]
+pub fn keeps_control(snapshot: &Snapshot, wanted: &KeyUse<'_>, policy: &Policy, arn: &str) -> bool {
+    let facts = UseFacts { wanted, snapshot, key: None };
+    let permission = "kms:PutKeyPolicy";
+    let verdict = policy.evaluate(&wanted.caller.who(), permission, arn, &facts);
+    matches!(verdict, Verdict::Allowed | Verdict::LeftToAccount)
 }
 
 impl<'a> Access<'a> {

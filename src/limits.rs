@@ -37,6 +37,15 @@ pub const ACCESS_KEY_ID_CHARS_MAX: usize = 128;
 /// Longest secret access key, in bytes. AWS's have 40.
 pub const SECRET_ACCESS_KEY_BYTES_MAX: usize = 128;
 
+/// Longest session token, in characters; AWS's have less than 1500.
+pub const SESSION_TOKEN_CHARS_MAX: usize = 2048;
+
+/// Longest session, in hours (STS API reference, `GetSessionToken`).
+pub const SESSION_HOURS_MAX: i64 = 36;
+
+/// Longest delay of `--eventual`, in seconds.
+pub const EVENTUAL_SECONDS_MAX: i64 = 3600;
+
 /// Largest encryption context: keys and values together, in bytes.
 ///
 /// KMS publishes no limit; 8 KiB is what services that pass contexts on to it allow.

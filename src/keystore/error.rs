@@ -253,6 +253,7 @@ impl Error {
                 PrincipalFault::Name
                 | PrincipalFault::AccessKeyId
                 | PrincipalFault::SecretAccessKey
+                | PrincipalFault::SessionToken
                 | PrincipalFault::Policy(_),
             )
             | Self::PassphraseUnused(_)

@@ -73,6 +73,9 @@ pub(super) struct Header {
     /// See [`super::root::RootKey::check_value`].
     #[serde(with = "text::bytes")]
     pub(super) check: [u8; 32],
+    /// Whether all that is in the keystore came from a seed, or after one.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(super) is_seeded: bool,
 }
 
 impl Header {
@@ -93,6 +96,7 @@ impl Header {
             account: scope.account,
             root,
             check,
+            is_seeded: false,
         }
     }
 
@@ -195,9 +199,7 @@ impl StoreFile {
         let old_version = core::mem::replace(&mut header.version, VERSION);
         let write = || -> Result<(), redb::Error> {
             let transaction = self.begin()?;
-            if old_version < VERSION {
-                transaction.open_table(META)?.insert(HEADER, to_json(&*header).as_str())?;
-            }
+            transaction.open_table(META)?.insert(HEADER, to_json(&*header).as_str())?;
             changes.iter().try_for_each(|change| write_change(&transaction, change))?;
             Ok(transaction.commit()?)
         };

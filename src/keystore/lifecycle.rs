@@ -176,7 +176,7 @@ impl Keystore {
         self.commit(vec![Change::PutKey(key)])
     }
 
-    fn new_material(
+    pub(super) fn new_material(
         &self,
         arn: &KeyArn,
         material: Secret<[u8; 32]>,

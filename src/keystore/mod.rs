@@ -41,6 +41,7 @@ mod principal;
 mod resolve;
 mod root;
 mod scope;
+mod seed;
 mod served;
 mod snapshot;
 mod state;
@@ -60,11 +61,12 @@ pub use key::{KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, UnknownN
 pub use key_policy::check_policy;
 pub use lifecycle::{CreateKey, DELETION_WINDOW_DAYS_DEFAULT};
 pub use material::Material;
-pub use principal::{AccessKey, CreatePrincipal, Principal, PrincipalFault};
+pub use principal::{AccessKey, CreatePrincipal, Principal, PrincipalFault, Session};
 pub use resolve::{parse_alias_name, parse_key_id};
 pub use root::{Ask, PassphraseCost, Unlock};
 pub use scope::ScopeOptions;
-pub use served::ServedKeystore;
+pub use seed::{Seed, SeedError};
+pub use served::{ServedKeystore, ServedOptions};
 pub use snapshot::{ServedKey, ServedPrincipal, Snapshot};
 
 use crate::spec::AliasName;

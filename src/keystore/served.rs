@@ -1,5 +1,10 @@
 //! A keystore behind an endpoint: read by many threads without a lock, changed by one at a time.
 //!
+//! Changes are seen at once, or, if [`ServedOptions::lateness`] says so, as late as at a service of
+//! many machines: then the snapshots of that time are kept, and readers see what they make together.
+//! [`ServedKeystore::reset_to_seed`] puts everything back to the seed, if there is one, and that is
+//! seen at once.
+//!
 //! The file is open only while changes are written, so that the command line can use the keystore
 //! beside a running endpoint. A thread closes it when no change has come for a moment, and looks
 //! every now and then whether somebody else has written it; if so it is read anew.
@@ -7,11 +12,12 @@
 use core::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
 
 use super::error::Error;
+use super::seed::Seed;
 use super::snapshot::Snapshot;
 use super::{Keystore, Opener, ScopeOptions};
 use crate::spec::key_id::Scope;
@@ -21,6 +27,16 @@ const PERIOD: Duration = Duration::from_millis(200);
 
 /// How long a change waits while another process has the file open.
 const WAIT: Duration = Duration::from_secs(5);
+
+/// How a keystore is served.
+#[derive(Debug, Default)]
+pub struct ServedOptions {
+    /// How long a change of a key's state, an alias or a grant takes to be seen. What is new is seen
+    /// at once.
+    pub lateness: Duration,
+    /// What [`ServedKeystore::reset_to_seed`] goes back to.
+    pub seed: Option<Seed>,
+}
 
 /// A keystore and the snapshot that stands for it.
 pub struct ServedKeystore {
@@ -32,6 +48,8 @@ struct Shared {
     opener: Arc<Opener>,
     store_id: [u8; 16],
     scope: Scope,
+    options: ServedOptions,
+    /// What is seen.
     snapshot: ArcSwap<Snapshot>,
     /// Held while a change is written; never by a reader.
     file: Mutex<File>,
@@ -42,6 +60,9 @@ struct Shared {
 /// The file, open or not.
 struct File {
     keystore: Option<Keystore>,
+    /// What the keystore was like, and since when; the last is what it is like. All but the first
+    /// are younger than the lateness.
+    history: Vec<(Instant, Arc<Snapshot>)>,
     /// Whether a change was written since the watcher last looked.
     is_in_use: bool,
     /// What the file was like when it was closed.
@@ -59,13 +80,21 @@ struct Stamp {
 impl ServedKeystore {
     /// Opens every material and secret of `keystore`, and starts the watcher.
     pub fn new(keystore: Keystore) -> Result<Self, Error> {
-        let snapshot = Snapshot::of(&keystore, &Snapshot::default())?;
-        let file = File { is_in_use: false, seen: None, is_closing: false, keystore: None };
+        Self::with(keystore, ServedOptions::default())
+    }
+
+    /// As [`new`](Self::new), with options.
+    pub fn with(keystore: Keystore, options: ServedOptions) -> Result<Self, Error> {
+        let snapshot = Arc::new(Snapshot::of(&keystore, &Snapshot::default())?);
+        let history = vec![(Instant::now(), Arc::clone(&snapshot))];
+        let file =
+            File { keystore: None, history, is_in_use: false, seen: None, is_closing: false };
         let shared = Arc::new(Shared {
             opener: Arc::clone(&keystore.opener),
             store_id: keystore.header.store_id,
             scope: keystore.scope.clone(),
-            snapshot: ArcSwap::from_pointee(snapshot),
+            options,
+            snapshot: ArcSwap::new(snapshot),
             file: Mutex::new(File { keystore: Some(keystore), ..file }),
             closing: Condvar::new(),
         });
@@ -102,8 +131,21 @@ impl ServedKeystore {
         let keystore = self.shared.open(&mut file)?;
         keystore.set_scope(scope.clone());
         let outcome = change(keystore);
-        self.shared.publish(keystore)?;
+        self.shared.publish(&mut file)?;
         outcome
+    }
+
+    /// Puts everything back to the seed; false if there is none. When this returns, that is on the
+    /// disk and in the snapshot.
+    pub fn reset_to_seed(&self) -> Result<bool, Error> {
+        let Some(seed) = &self.shared.options.seed else { return Ok(false) };
+        let mut file = self.shared.lock();
+        let keystore = self.shared.open(&mut file)?;
+        keystore.set_scope(self.shared.scope.clone());
+        keystore.reset_to_seed(seed)?;
+        file.history.clear();
+        self.shared.publish(&mut file)?;
+        Ok(true)
     }
 }
 
@@ -132,11 +174,32 @@ impl Shared {
         }
     }
 
-    /// Puts the keystore's present state in place of the snapshot.
-    fn publish(&self, keystore: &Keystore) -> Result<(), Error> {
-        let snapshot = Snapshot::of(keystore, &self.snapshot.load())?;
-        self.snapshot.store(Arc::new(snapshot));
+    /// Notes the keystore's present state, and shows what is to be seen of it.
+    fn publish(&self, file: &mut File) -> Result<(), Error> {
+        let Some(keystore) = &file.keystore else { return Ok(()) };
+        let nothing = Snapshot::default();
+        let previous = file.history.last().map_or(&nothing, |(_, snapshot)| snapshot);
+        let snapshot = Arc::new(Snapshot::of(keystore, previous)?);
+        file.history.push((Instant::now(), snapshot));
+        self.settle(file);
         Ok(())
+    }
+
+    /// Forgets what has been replaced for long enough, and shows what is to be seen now.
+    fn settle(&self, file: &mut File) {
+        let lateness = self.options.lateness;
+        let is_settled = |(since, _): &(Instant, _)| since.elapsed() >= lateness;
+        let settled = file.history.iter().rposition(is_settled).unwrap_or(0);
+        file.history.drain(..settled);
+        let history: Vec<_> =
+            file.history.iter().map(|(_, snapshot)| Arc::clone(snapshot)).collect();
+        let seen = match &history[..] {
+            [only] => Some(Arc::clone(only)),
+            many => Snapshot::as_seen(many),
+        };
+        if let Some(seen) = seen {
+            self.snapshot.store(seen);
+        }
     }
 
     /// The life of the watching thread.
@@ -146,12 +209,15 @@ impl Shared {
             if file.keystore.is_none() && file.seen != self.stamp() {
                 // While another process has the file open, or if it is gone, the snapshot stays.
                 if let Ok(keystore) = self.reopen(Duration::ZERO) {
-                    let _ = self.publish(&keystore);
                     file.keystore = Some(keystore);
+                    let _ = self.publish(&mut file);
                 }
             } else if !core::mem::take(&mut file.is_in_use) && file.keystore.is_some() {
                 file.keystore = None;
                 file.seen = self.stamp();
+            }
+            if file.history.len() > 1 {
+                self.settle(&mut file);
             }
             let waited = self.closing.wait_timeout(file, PERIOD);
             file = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -91,6 +91,15 @@ impl ServedKey {
         self.material(id)
     }
 
+    /// The key with other grants for whoever shows a token.
+    fn with_latest_grants(self: &Arc<Self>, latest: &Arc<Grants>) -> Arc<Self> {
+        if Arc::ptr_eq(&self.latest_grants, latest) {
+            return Arc::clone(self);
+        }
+        let grants = self.grants.clone();
+        Arc::new(Self { grants, ..self.with_grants(latest) })
+    }
+
     fn has_grants(&self, grants: &Arc<Grants>) -> bool {
         let same = |own: &Arc<Grants>| Arc::ptr_eq(own, grants) || own == grants;
         same(&self.grants) && same(&self.latest_grants)
@@ -195,6 +204,29 @@ impl Snapshot {
             snapshot.principals.extend(principal.map(|principal| (id, principal)));
         }
         Ok(snapshot)
+    }
+
+    /// What is seen of the newest of `history`, oldest first, while changes take their time: keys
+    /// that were there before as they were, those made meanwhile as they were made, and the aliases
+    /// and grants of the oldest. All grants are there for whoever shows a token.
+    pub(super) fn as_seen(history: &[Arc<Self>]) -> Option<Arc<Self>> {
+        let (settled, newest) = (history.first()?, history.last()?);
+        let mut seen = Self { principals: newest.principals.clone(), ..Self::default() };
+        for key in newest.regions.values().flat_map(|resources| resources.keys.values()) {
+            let arn = key.record.arn();
+            let first = history.iter().find_map(|snapshot| snapshot.key(arn)).unwrap_or(key);
+            let region = seen.regions.entry(arn.scope.clone()).or_default();
+            region.keys.insert(arn.id, first.with_latest_grants(&key.latest_grants));
+        }
+        for (scope, resources) in &settled.regions {
+            let Some(region) = seen.regions.get_mut(scope) else { continue };
+            for (name, (alias, _)) in &resources.aliases {
+                if let Some(key) = region.keys.get(&alias.target().id) {
+                    region.aliases.insert(name.clone(), (alias.clone(), Arc::clone(key)));
+                }
+            }
+        }
+        Some(Arc::new(seen))
     }
 
     /// The principal with this access key id.

@@ -122,9 +122,23 @@ impl State {
         self.key(&grant.key).is_some()
     }
 
-    /// What removes every key whose deletion date has passed, with its material, aliases and grants.
+    /// What removes everything.
+    pub(super) fn clear(&self) -> Vec<Change> {
+        let grants = self.grants.values().flat_map(|grants| grants.iter());
+        let grants = grants.map(|grant| Change::RemoveGrant(grant.key.clone(), grant.id()));
+        let aliases = self.aliases();
+        let aliases =
+            aliases.map(|alias| Change::RemoveAlias(alias.scope().clone(), alias.name().clone()));
+        let keys = self.keys().map(|key| Change::RemoveKey(key.arn.clone()));
+        let principals = self.principals().cloned().map(Change::RemovePrincipal);
+        grants.chain(aliases).chain(keys).chain(principals).collect()
+    }
+
+    /// What removes every key whose deletion date has passed, with its material, aliases and grants,
+    /// and every session that ended long ago.
     pub(super) fn purge(&self, now: Timestamp) -> Vec<Change> {
-        let mut changes = Vec::new();
+        let forgotten = self.principals().filter(|principal| principal.is_forgotten(now));
+        let mut changes: Vec<_> = forgotten.cloned().map(Change::RemovePrincipal).collect();
         for key in self.keys().filter(|key| key.deletion_date().is_some_and(|date| date <= now)) {
             for alias in self.aliases_of(&key.arn) {
                 changes.push(Change::RemoveAlias(alias.scope().clone(), alias.name().clone()));

@@ -57,6 +57,7 @@ impl Stage {
                 account: Some(account),
                 access_key: Some(access_key),
                 policy,
+                session: None,
             })
         });
         made.unwrap();

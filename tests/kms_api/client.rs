@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
-use keymill::keystore::{AccessKey, CreatePrincipal, Keystore, OpenOptions, ServedKeystore};
+use keymill::keystore::{
+    AccessKey, CreatePrincipal, Keystore, OpenOptions, ServedKeystore, ServedOptions, Session,
+};
 use keymill::kms::{Authentication, Endpoint, Server, ServerOptions};
 use keymill::pipeline::stock::Stock;
 use keymill::secret::Secret;
@@ -34,6 +36,11 @@ const LIMITED_POLICY: &str = r#"{"Statement": [
      "Condition": {"StringLikeIfExists": {"kms:DataKeyPairSpec": "ECC*"}}},
     {"Effect": "Deny", "Action": "kms:Encrypt", "Resource": "*"}]}"#;
 
+/// Two sessions of the first one, one of which is over.
+pub const SESSION: &str = "ASIDSESSION";
+pub const EXPIRED: &str = "ASIDEXPIRED";
+pub const SESSION_TOKEN: &str = "session/token+=";
+
 /// A running endpoint on a keystore of its own.
 pub struct TestServer {
     pub server: Server,
@@ -46,12 +53,18 @@ impl TestServer {
     }
 
     pub fn start_with(authentication: Authentication) -> Self {
+        Self::start_served(authentication, ServedOptions::default())
+    }
+
+    pub fn start_served(authentication: Authentication, served: ServedOptions) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut keystore = Keystore::init(home.path(), OpenOptions::default()).unwrap();
-        for (id, name, account, policy) in [
-            (ACCESS_KEY_ID, "tester", None, None),
-            (STRANGER, "stranger", Some(STRANGER_ACCOUNT), None),
-            (LIMITED, "limited", None, Some(LIMITED_POLICY)),
+        for (id, name, account, policy, expires) in [
+            (ACCESS_KEY_ID, "tester", None, None, None),
+            (STRANGER, "stranger", Some(STRANGER_ACCOUNT), None, None),
+            (LIMITED, "limited", None, Some(LIMITED_POLICY), None),
+            (SESSION, "tester", None, None, Some("2100-01-01T00:00:00Z")),
+            (EXPIRED, "tester", None, None, Some("2020-01-01T00:00:00Z")),
         ] {
             let secret = Secret::new(SECRET.to_owned());
             keystore
@@ -60,11 +73,15 @@ impl TestServer {
                     account: account.map(|account| account.parse().unwrap()),
                     access_key: Some(AccessKey { id: id.to_owned(), secret }),
                     policy: policy.map(str::to_owned),
+                    session: expires.map(|expires| Session {
+                        token: SESSION_TOKEN.to_owned(),
+                        expires: expires.parse().unwrap(),
+                    }),
                 })
                 .unwrap();
         }
         let source = Stock::start(BackendChoice::Auto.select().unwrap()).unwrap();
-        let keystore = ServedKeystore::new(keystore).unwrap();
+        let keystore = ServedKeystore::with(keystore, served).unwrap();
         let endpoint = Arc::new(Endpoint::new(keystore, Arc::new(source), authentication));
         let mut options = ServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         options.threads = Some(2);

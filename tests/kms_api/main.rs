@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod eventual;
 mod http;
 mod mutation;
 mod process;

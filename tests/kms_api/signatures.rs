@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use keymill::kms::Authentication;
 use serde_json::Value;
 
-use crate::client::{Reply, Signer, TestServer};
+use crate::client::{EXPIRED, LIMITED, Reply, SESSION, SESSION_TOKEN, Signer, TestServer};
 
 const RANDOM: &str = r#"{"NumberOfBytes": 1}"#;
 
@@ -118,6 +118,30 @@ fn a_foreign_session_token_is_refused() {
         request.replace("content-length", "x-amz-security-token: token\r\ncontent-length")
     });
     assert_eq!(name, "UnrecognizedClientException");
+}
+
+#[test]
+fn a_session_needs_its_token_until_its_end() {
+    let server = TestServer::start();
+    let with = |access_key_id: &str, token: &str| {
+        let signer = Signer { access_key_id: access_key_id.to_owned(), ..Signer::tester() };
+        let header = format!("x-amz-security-token: {token}\r\ncontent-length");
+        let request = signer.request("GenerateRandom", RANDOM);
+        let mut connection = server.connect();
+        connection.send(request.replace("content-length", &header).as_bytes());
+        connection.receive().unwrap()
+    };
+    assert_eq!(with(SESSION, SESSION_TOKEN).status, 200);
+    let bare = Signer { access_key_id: SESSION.to_owned(), ..Signer::tester() };
+    let bare = server.connect().call(&bare, "GenerateRandom", RANDOM);
+    for reply in
+        [bare, with(SESSION, "other"), with(EXPIRED, "other"), with(LIMITED, SESSION_TOKEN)]
+    {
+        assert_eq!(error(&reply).0, "UnrecognizedClientException");
+    }
+    let (name, message) = error(&with(EXPIRED, SESSION_TOKEN));
+    assert_eq!(name, "ExpiredTokenException");
+    assert_eq!(message, "The security token included in the request is expired");
 }
 
 #[test]

@@ -3,9 +3,11 @@
 #![expect(clippy::doc_markdown, reason = "the comments are the help text, shown as they are")]
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use keymill::keystore::ScopeOptions;
 use keymill::spec::{Account, AliasName, KeyId, KeyPairSpec, Partition, Region};
 use keymill::sys::features::BackendChoice;
@@ -272,6 +274,14 @@ pub struct Serve {
     /// Most open connections
     #[arg(long, value_name = "N", default_value_t = keymill::limits::CONNECTIONS_DEFAULT)]
     pub connections: usize,
+    /// TOML file that says what the keystore holds: at the start, and after every reset. The
+    /// keystore must be new, or made from a seed
+    #[arg(long, value_name = "FILE")]
+    pub seed: Option<PathBuf>,
+    /// Let changes of keys, aliases and grants be seen after this time only, as at a service of many
+    /// machines; a grant's token makes it usable at once
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = lateness)]
+    pub eventual: SignedDuration,
     /// Instructions to make keys with: auto, portable or ifma
     #[arg(long, value_name = "BACKEND", default_value = "auto")]
     pub backend: BackendChoice,
@@ -289,6 +299,8 @@ pub enum Auth {
 pub enum Principal {
     /// Make a user with an access key, whose secret is shown this once
     Create(PrincipalCreate),
+    /// Make another access key of a user, for a while, that goes with a session token
+    Session(PrincipalSession),
     /// List all users
     List,
     /// Remove a user; its access key is of no use from then on
@@ -313,6 +325,39 @@ pub struct PrincipalCreate {
     /// policies of keys leave to the account]
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct PrincipalSession {
+    /// Name or access key id of the user
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// How long the access key is of use, up to 36h
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = session_duration)]
+    pub duration: SignedDuration,
+}
+
+/// A time such as `90s` or `1h`, of at least a second and at most what a session may last.
+fn session_duration(text: &str) -> Result<SignedDuration, String> {
+    let hours = keymill::limits::SESSION_HOURS_MAX;
+    let fits = SignedDuration::from_secs(1)..=SignedDuration::from_hours(hours);
+    duration(text, &fits, &format!("1s to {hours}h"))
+}
+
+/// A time such as `5s` or `2m`, of at most an hour.
+fn lateness(text: &str) -> Result<SignedDuration, String> {
+    let most = SignedDuration::from_secs(keymill::limits::EVENTUAL_SECONDS_MAX);
+    duration(text, &(SignedDuration::ZERO..=most), "0s to 1h")
+}
+
+fn duration(
+    text: &str,
+    fits: &RangeInclusive<SignedDuration>,
+    bounds: &str,
+) -> Result<SignedDuration, String> {
+    let found: Option<SignedDuration> = text.parse().ok();
+    let found = found.filter(|found| fits.contains(found));
+    found.ok_or_else(|| format!("a time such as 90s or 5m is needed, {bounds}"))
 }
 
 #[derive(Debug, Args)]

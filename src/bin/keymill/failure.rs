@@ -75,6 +75,19 @@ impl From<keystore::Error> for Failure {
     }
 }
 
+impl From<keystore::SeedError> for Failure {
+    fn from(error: keystore::SeedError) -> Self {
+        use std::io::ErrorKind;
+        let code = match error.io_kind() {
+            None => Code::BadData,
+            Some(ErrorKind::NotFound) => Code::NoInput,
+            Some(ErrorKind::PermissionDenied) => Code::NoPermission,
+            Some(_) => Code::Io,
+        };
+        Self::new(code, error)
+    }
+}
+
 /// What the user can do about it.
 fn keystore_hint(error: &keystore::Error) -> Option<&'static str> {
     use keystore::Error;

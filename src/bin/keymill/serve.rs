@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use keymill::keystore::{CreatePrincipal, Keystore, ServedKeystore};
+use keymill::keystore::{CreatePrincipal, Keystore, Seed, ServedKeystore, ServedOptions};
 use keymill::kms::{Authentication, Endpoint, Server, ServerOptions};
 use keymill::pipeline::stock::Stock;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +21,7 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     let backend = wanted.backend.select().map_err(|error| {
         Failure::new(Code::Unavailable, error).hint("leave --backend out, or give portable")
     })?;
-    let mut keystore = home::open_or_create_in(arguments, wanted.scope.to_options())?;
+    let (mut keystore, seed) = keystore(arguments, wanted)?;
     let exports = first_principal(&mut keystore)?;
     let region = keystore.scope().region.clone();
     let authentication = match wanted.auth {
@@ -29,7 +29,9 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
         Auth::None => Authentication::None,
     };
     let source = Stock::start(backend).map_err(|error| Failure::new(Code::TryAgain, error))?;
-    let endpoint = Endpoint::new(ServedKeystore::new(keystore)?, Arc::new(source), authentication);
+    let lateness = wanted.eventual.unsigned_abs();
+    let keystore = ServedKeystore::with(keystore, ServedOptions { lateness, seed })?;
+    let endpoint = Endpoint::new(keystore, Arc::new(source), authentication);
     let options = ServerOptions {
         threads: wanted.threads,
         connections_max: wanted.connections,
@@ -46,6 +48,24 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     say("stopping");
     server.stop();
     Ok(())
+}
+
+/// The keystore, put to the seed if there is one.
+fn keystore(arguments: &Arguments, wanted: &Serve) -> Result<(Keystore, Option<Seed>), Failure> {
+    let scope = wanted.scope.to_options();
+    let Some(path) = &wanted.seed else {
+        return Ok((home::open_or_create_in(arguments, scope)?, None));
+    };
+    let seed = Seed::read(path)?;
+    let is_new = !Keystore::is_present(&home::path(arguments)?);
+    let mut keystore = home::open_or_create_in(arguments, seed.fill(scope))?;
+    if !is_new && !keystore.is_seeded() {
+        let message = "--seed would delete everything in this keystore";
+        return Err(Failure::new(Code::NoPermission, message)
+            .hint("it was not made from a seed; give --home with another folder"));
+    }
+    keystore.reset_to_seed(&seed)?;
+    Ok((keystore, Some(seed)))
 }
 
 /// Refuses what would let others read or make calls that they should not.

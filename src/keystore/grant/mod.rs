@@ -22,6 +22,8 @@ pub use lifecycle::new_grant_token;
 pub use operations::{GRANT_OPERATIONS, grant_operation};
 pub use token::GrantToken;
 
+use super::error::Error;
+use super::key::{KeySpec, KeyUsage};
 use super::policy::principal::{is_principal, reach};
 use super::policy::{Reach, Who};
 use super::text;
@@ -158,6 +160,17 @@ impl GrantTerms {
             return Some(GrantFault::Operation(*other));
         }
         (!self.constraints.are_within_limits()).then_some(GrantFault::Constraint)
+    }
+}
+
+impl GrantTerms {
+    /// The first thing that is wrong for a key of this kind, in words.
+    pub(super) fn fault_for(&self, spec: KeySpec, usage: KeyUsage) -> Option<String> {
+        if let Some(fault) = self.fault() {
+            return Some(Error::Grant(fault).to_string());
+        }
+        let other = self.operations.iter().find(|action| !operations::suits(**action, spec, usage));
+        other.map(|action| format!("the key has no use for {action}"))
     }
 }
 

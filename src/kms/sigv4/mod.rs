@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, DATE, HeaderName};
+use hyper::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue};
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -85,9 +85,8 @@ impl Verifier {
         let authorization = Authorization::of(request)?;
         let access_key_id = authorization.credential.split('/').next().unwrap_or_default();
         let principal = snapshot.principal(access_key_id);
-        let principal = principal
-            .filter(|_| !request.headers.contains_key(X_AMZ_SECURITY_TOKEN))
-            .ok_or_else(unrecognized_client)?;
+        let principal = principal.ok_or_else(unrecognized_client)?;
+        check_token(principal, request.headers.get(X_AMZ_SECURITY_TOKEN), now)?;
         let Self { signers, canonical } = self;
         let known = signers.get(authorization.credential);
         let known = known.filter(|signer| Arc::ptr_eq(&signer.caller.principal, principal));
@@ -213,6 +212,22 @@ pub(super) fn region_of(headers: &HeaderMap) -> Option<Region> {
     let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = text.split_once("Credential=")?;
     credential.split('/').nth(2)?.parse().ok()
+}
+
+/// Checks that the access key of a session comes with its token and before its end, and that no
+/// other comes with one.
+fn check_token(
+    principal: &ServedPrincipal,
+    token: Option<&HeaderValue>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    match (principal.record().session(), token) {
+        (None, None) => Ok(()),
+        (Some(session), Some(token)) if session.token.as_bytes() == token.as_bytes() => {
+            if now < session.expires { Ok(()) } else { Err(expired_token()) }
+        }
+        _ => Err(unrecognized_client()),
+    }
 }
 
 /// Checks that the request was signed about now, and on the day of its scope.
@@ -358,6 +373,10 @@ fn missing_token() -> Error {
 fn unrecognized_client() -> Error {
     let message = "The security token included in the request is invalid.";
     Error::new("UnrecognizedClientException", message)
+}
+
+fn expired_token() -> Error {
+    Error::new("ExpiredTokenException", "The security token included in the request is expired")
 }
 
 fn invalid_signature(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -149,6 +149,7 @@ fn served() -> (tempfile::TempDir, ServedKeystore) {
             account: None,
             access_key: Some(access_key),
             policy: None,
+            session: None,
         })
         .unwrap();
     (home, ServedKeystore::new(keystore).unwrap())

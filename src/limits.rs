@@ -138,7 +138,7 @@ pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
 pub const SIGNING_KEYS_MAX: usize = 1024;
 
 /// Most operations with keys whose decision is remembered for one caller.
-pub const DECISIONS_PER_CALLER_MAX: usize = 4096;
+pub const DECISIONS_PER_CALLER_MAX: usize = 1024;
 
 /// Most callers that one thread remembers of an endpoint where calls are not signed: one a Region.
 pub const UNSIGNED_CALLERS_MAX: usize = 64;

@@ -276,7 +276,10 @@ impl Snapshot {
     /// but no other Region.
     pub fn resolve(&self, scope: &Scope, text: &str) -> Result<&Arc<ServedKey>, Error> {
         match parse_key_id(text)? {
-            KeyId::Id(id) => self.find(KeyArn { scope: scope.clone(), id }),
+            KeyId::Id(id) => {
+                let found = self.regions.get(scope).and_then(|here| here.keys.get(&id));
+                found.ok_or_else(|| Error::KeyNotFound(KeyArn { scope: scope.clone(), id }))
+            }
             KeyId::KeyArn(arn) => {
                 check_region(&arn.scope, scope)?;
                 self.find(arn)

@@ -169,17 +169,27 @@ impl FromStr for ResourceId {
     type Err = ParseKeyIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (digits, multi_region): (String, bool) = match text.strip_prefix("mrk-") {
-            Some(digits) => (digits.to_owned(), true),
-            None if has_uuid_dashes(text) => (text.replace('-', ""), false),
-            None => return Err(ParseKeyIdError::ResourceId),
-        };
-        let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        if digits.len() != 32 || !digits.bytes().all(is_hex) {
+        let digits = text.strip_prefix("mrk-");
+        let multi_region = digits.is_some();
+        if !multi_region && !has_uuid_dashes(text) {
             return Err(ParseKeyIdError::ResourceId);
         }
-        let number = u128::from_str_radix(&digits, 16).map_err(|_| ParseKeyIdError::ResourceId)?;
-        Ok(Self { bytes: number.to_be_bytes(), multi_region })
+        let digits = digits.unwrap_or(text).bytes().filter(|b| multi_region || *b != b'-');
+        let (mut number, mut count) = (0_u128, 0);
+        for digit in digits {
+            let value = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => return Err(ParseKeyIdError::ResourceId),
+            };
+            (number, count) = (number << 4 | u128::from(value), count + 1);
+        }
+        let bytes = number.to_be_bytes();
+        if count == 32 {
+            Ok(Self { bytes, multi_region })
+        } else {
+            Err(ParseKeyIdError::ResourceId)
+        }
     }
 }
 

@@ -152,3 +152,25 @@ fn a_changed_policy_is_asked_anew() {
         }
     }
 }
+
+/// A caller that is allowed plainly costs no memory, once it is known.
+#[test]
+fn a_plain_allow_allocates_nothing() {
+    let stage = Stage::new();
+    let key = stage.key(None);
+    let id = key.to_string();
+    let id = id.rsplit('/').next().unwrap();
+    let own = json!({"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*",
+        "Condition": {"StringLikeIfExists": {"kms:EncryptionContext:line": "7*"}}}});
+    let caller = stage.caller("alice", ACCOUNT, Some(own.to_string()));
+    let context = EncryptionContext::from_pairs([("Line", "77")]).unwrap();
+    let decrypt = Action::Call(keymill::spec::Operation::Decrypt);
+    let wanted = KeyUse { context: Some(&context), ..use_of(decrypt, &caller, id) };
+    let snapshot = stage.keystore.snapshot();
+    let count = || {
+        let counted = allocation_counter::measure(|| assert!(access(&snapshot, &wanted).is_ok()));
+        counted.count_total
+    };
+    assert!(count() > 0, "the first time something is remembered");
+    assert_eq!([count(), count()], [0, 0]);
+}

@@ -36,6 +36,11 @@ const LIMITED_POLICY: &str = r#"{"Statement": [
      "Condition": {"StringLikeIfExists": {"kms:DataKeyPairSpec": "ECC*"}}},
     {"Effect": "Deny", "Action": "kms:Encrypt", "Resource": "*"}]}"#;
 
+/// And one whom its own policy lets do nothing here.
+pub const NOBODY: &str = "AKIDNOBODY";
+const NOBODY_POLICY: &str =
+    r#"{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}"#;
+
 /// Two sessions of the first one, one of which is over.
 pub const SESSION: &str = "ASIDSESSION";
 pub const EXPIRED: &str = "ASIDEXPIRED";
@@ -63,6 +68,7 @@ impl TestServer {
             (ACCESS_KEY_ID, "tester", None, None, None),
             (STRANGER, "stranger", Some(STRANGER_ACCOUNT), None, None),
             (LIMITED, "limited", None, Some(LIMITED_POLICY), None),
+            (NOBODY, "nobody", None, Some(NOBODY_POLICY), None),
             (SESSION, "tester", None, None, Some("2100-01-01T00:00:00Z")),
             (EXPIRED, "tester", None, None, Some("2020-01-01T00:00:00Z")),
         ] {

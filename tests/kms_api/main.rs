@@ -13,6 +13,7 @@ mod client;
 mod eventual;
 mod http;
 mod mutation;
+mod permission;
 mod process;
 mod script;
 mod signatures;

@@ -77,12 +77,20 @@ fn what_was_answered_survives_a_kill() {
     let signer = Signer::tester();
     let mut keys: Vec<String> = Vec::new();
     let mut blobs: Vec<(String, String)> = Vec::new();
+    let mut grants: Vec<(String, String)> = Vec::new();
     for round in 0..3 {
         let serve = Serve::start(&home);
         let mut connection = serve.connect();
         for key in &keys {
             let body = format!(r#"{{"KeyId": "{key}"}}"#);
             assert_eq!(connection.call(&signer, "DescribeKey", &body).status, 200, "{key}");
+        }
+        for (key, id) in &grants {
+            let body = format!(r#"{{"KeyId": "{key}", "GrantId": "{id}"}}"#);
+            assert!(connection.call(&signer, "ListGrants", &body).body.contains(id), "{id}");
+            let policy =
+                connection.call(&signer, "GetKeyPolicy", &format!(r#"{{"KeyId": "{key}"}}"#));
+            assert!(policy.body.contains("kept"), "{policy:?}");
         }
         for (blob, plaintext) in &blobs {
             let body = format!(r#"{{"CiphertextBlob": "{blob}"}}"#);
@@ -100,6 +108,16 @@ fn what_was_answered_survives_a_kill() {
         let name = format!("alias/round-{round}");
         let body = format!(r#"{{"AliasName": "{name}", "TargetKeyId": "{key}"}}"#);
         assert_eq!(connection.call(&signer, "CreateAlias", &body).status, 200);
+        let body = format!(
+            r#"{{"KeyId": "{key}", "Policy": "{{\"Id\": \"kept\", \"Statement\": {{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"kms:*\", \"Resource\": \"*\"}}}}"}}"#
+        );
+        assert_eq!(connection.call(&signer, "PutKeyPolicy", &body).status, 200);
+        let body = format!(
+            r#"{{"KeyId": "{key}", "GranteePrincipal": "arn:aws:iam::000000000000:user/a", "Operations": ["Decrypt"]}}"#
+        );
+        let grant = connection.call(&signer, "CreateGrant", &body);
+        let grant: Value = serde_json::from_str(&grant.body).unwrap();
+        grants.push((key.clone(), grant["GrantId"].as_str().unwrap().to_owned()));
         serve.kill();
         keys.extend([key, name]);
     }

@@ -103,7 +103,7 @@ fn headers_that_lack_something_are_told_what() {
          Authorization=AWS4-HMAC-SHA256 C="
     ));
     for (old, new, expected) in [
-        ("AKIDEXAMPLE", "AKIDNOBODY", "The security token included in the request is invalid."),
+        ("AKIDEXAMPLE", "AKIDABSENT", "The security token included in the request is invalid."),
         ("/kms/", "/s3/", "Credential should be scoped to correct service: 'kms'."),
         ("us-east-1/", "nowhere/", "Credential should be scoped to a valid region, not 'nowhere'."),
     ] {

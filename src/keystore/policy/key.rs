@@ -40,9 +40,9 @@ macro_rules! condition_keys {
             /// `kms:EncryptionContext:KEY`: the value of one pair. `KEY` in lower case: it is not
             /// case-sensitive here, though it is in the encryption context itself.
             EncryptionContext(Box<str>),
-            /// `aws:ResourceTag/KEY`: a tag of the key.
+            /// `aws:ResourceTag/KEY`: a tag of the key. `KEY` in lower case, for the same reason.
             ResourceTag(Box<str>),
-            /// `aws:RequestTag/KEY`: a tag in the request.
+            /// `aws:RequestTag/KEY`: a tag in the request. `KEY` in lower case, for the same reason.
             RequestTag(Box<str>),
         }
 
@@ -127,12 +127,11 @@ impl FromStr for ConditionKey {
             let (head, rest) = text.split_at_checked(prefix.len())?;
             (head.eq_ignore_ascii_case(prefix) && !rest.is_empty()).then_some(rest)
         };
-        if let Some(key) = behind(ENCRYPTION_CONTEXT) {
-            return Ok(Self::EncryptionContext(key.to_lowercase().into()));
-        }
-        let tag = behind(RESOURCE_TAG).map(|tag| Self::ResourceTag(tag.into()));
-        let tag = tag.or_else(|| Some(Self::RequestTag(behind(REQUEST_TAG)?.into())));
-        tag.or_else(|| Self::named(text)).ok_or(UnknownConditionKey)
+        let lower = |prefix: &str| behind(prefix).map(|name| name.to_lowercase().into());
+        let named = lower(ENCRYPTION_CONTEXT).map(Self::EncryptionContext);
+        let named = named.or_else(|| lower(RESOURCE_TAG).map(Self::ResourceTag));
+        let named = named.or_else(|| lower(REQUEST_TAG).map(Self::RequestTag));
+        named.or_else(|| Self::named(text)).ok_or(UnknownConditionKey)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::keystore::{self, Alias};
+use crate::keystore::{self, Alias, parse_key_id};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::page::{Page, PageMembers};
 use crate::kms::wire::{self, Date, Shown, Text};
-use crate::spec::ResourceId;
+use crate::spec::{KeyId, ResourceId};
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
@@ -64,11 +64,17 @@ pub(in crate::kms) async fn answer(
     check.end(Some(()))?;
     call.check_permission()?;
     let scope = &call.caller.scope;
-    let key = key_id.map(|key_id| call.snapshot.resolve(scope, key_id)).transpose()?;
-    if let Some(key) = key.filter(|key| key.record().arn().scope != *scope) {
-        // Aliases are listed for one's own keys only; another's is as if it were not there.
-        return Err(keystore::Error::KeyNotFound(key.record().arn().clone()).into());
+    // Aliases are listed for one's own keys only; another's is as if it were not there.
+    match key_id.map(parse_key_id).transpose()? {
+        Some(KeyId::KeyArn(arn)) if arn.scope.account != scope.account => {
+            return Err(keystore::Error::KeyNotFound(arn).into());
+        }
+        Some(KeyId::AliasArn(named, name)) if named.account != scope.account => {
+            return Err(keystore::Error::AliasNotFound(named, name).into());
+        }
+        _ => {}
     }
+    let key = key_id.map(|key_id| call.snapshot.resolve(scope, key_id)).transpose()?;
     let aliases = call.snapshot.aliases_in(scope);
     let aliases =
         aliases.filter(|alias| key.is_none_or(|key| alias.target() == key.record().arn()));

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use crate::keystore::policy::{Applicable, Facts, Policy, Verdict, Who};
 use crate::keystore::{ServedKey, ServedPrincipal};
 use crate::limits::DECISIONS_PER_CALLER_MAX;
-use crate::spec::Action;
 use crate::spec::key_id::Scope;
+use crate::spec::{Action, ResourceId};
 
 /// Who calls, and for which account and Region. Each thread has its own of a principal, for as long
 /// as the principal and its policy stay the same.
@@ -23,8 +23,8 @@ pub struct Caller {
     pub principal: Arc<ServedPrincipal>,
     /// Its account, in the Region of the call.
     pub scope: Scope,
-    /// By the address of the key's policy, which its entry keeps alive.
-    decisions: RefCell<HashMap<(*const Policy, Action), Decision>>,
+    /// By the id of the key; good for the policy that the entry holds.
+    decisions: RefCell<HashMap<(ResourceId, Action), Decision>>,
 }
 
 /// The statements that speak of one operation with one key.
@@ -56,9 +56,10 @@ impl Caller {
         key: &ServedKey,
         facts: &dyn Facts,
     ) -> (Verdict, Verdict) {
-        let name = (Arc::as_ptr(key.policy()), action);
+        let name = (key.record().arn().id, action);
         let known = self.decisions.borrow();
-        if let Some(decision) = known.get(&name) {
+        let found = known.get(&name);
+        if let Some(decision) = found.filter(|found| Arc::ptr_eq(&found.key_policy, key.policy())) {
             return self.weigh(decision, facts);
         }
         drop(known);

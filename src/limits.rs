@@ -19,6 +19,21 @@ pub const ALIASES_PER_KEY_MAX: usize = 50;
 /// Most on-demand rotations of one key (KMS service model).
 pub const ROTATIONS_PER_KEY_MAX: usize = 25;
 
+/// Shortest period of automatic rotation, in days (KMS service model).
+pub const ROTATION_PERIOD_DAYS_MIN: i64 = 90;
+
+/// Longest period of automatic rotation, in days (KMS service model).
+pub const ROTATION_PERIOD_DAYS_MAX: i64 = 2560;
+
+/// Most tags of one key (KMS API reference, `TagResource`).
+pub const TAGS_PER_KEY_MAX: usize = 50;
+
+/// Longest key of a tag, in characters (KMS service model).
+pub const TAG_KEY_CHARS_MAX: usize = 128;
+
+/// Longest value of a tag, in characters (KMS service model).
+pub const TAG_VALUE_CHARS_MAX: usize = 256;
+
 /// Longest description of a key, in characters (KMS service model).
 pub const DESCRIPTION_CHARS_MAX: usize = 8192;
 

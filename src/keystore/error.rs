@@ -49,6 +49,10 @@ pub enum Error {
     InvalidState(KeyArn, KeyState),
     /// The operation is not for keys of this origin.
     OriginUnsupported(KeyArn, Origin),
+    /// Keys of this kind do not rotate.
+    RotationUnsupported,
+    /// A key cannot be given these tags.
+    Tag(TagFault),
     /// All on-demand rotations of the key are used up.
     RotationLimit(KeyArn),
     /// The key already has other material.
@@ -134,6 +138,27 @@ pub enum Error {
     },
 }
 
+/// Why a key cannot be given tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagFault {
+    /// Two have the same key.
+    Duplicate,
+    /// More than a key may have.
+    TooMany,
+    /// One begins with `aws:`.
+    Reserved,
+}
+
+impl fmt::Display for TagFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Duplicate => "Duplicate tag keys",
+            Self::TooMany => "Too many tags",
+            Self::Reserved => "Tags beginning with aws: are reserved",
+        })
+    }
+}
+
 /// What is wrong with a keystore file.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -198,7 +223,10 @@ impl Error {
             | Self::NotPendingDeletion(_)
             | Self::PendingImport(_)
             | Self::InvalidState(..) => "KMSInvalidStateException",
-            Self::OriginUnsupported(..) => "UnsupportedOperationException",
+            Self::OriginUnsupported(..) | Self::RotationUnsupported => {
+                "UnsupportedOperationException"
+            }
+            Self::Tag(_) => "TagException",
             Self::RotationLimit(_)
             | Self::AliasLimit(_)
             | Self::GrantLimit(_)
@@ -239,6 +267,7 @@ impl Error {
             | Self::KeyIdLength { .. }
             | Self::DeletionWindow(_)
             | Self::DescriptionLength
+            | Self::Tag(_)
             | Self::AliasPrefix
             | Self::AliasNameInvalid(_)
             | Self::AliasReserved(_)
@@ -270,6 +299,7 @@ impl Error {
             | Self::PendingImport(_)
             | Self::InvalidState(..)
             | Self::OriginUnsupported(..)
+            | Self::RotationUnsupported
             | Self::RotationLimit(_)
             | Self::IncorrectKeyMaterial(_)
             | Self::AliasExists(..)
@@ -354,6 +384,9 @@ impl Error {
             Self::OriginUnsupported(arn, origin) => {
                 write!(f, "{arn} origin is {origin} which is not valid for this operation.")
             }
+            // The service says nothing more.
+            Self::RotationUnsupported => Ok(()),
+            Self::Tag(fault) => write!(f, "{fault}"),
             Self::RotationLimit(arn) => write!(
                 f,
                 "The on-demand rotations limit has been reached for the given keyId. \

@@ -2,13 +2,14 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
+use super::rotation::{Rotation, RotationType};
 use super::text;
-use crate::limits::ROTATIONS_PER_KEY_MAX;
 use crate::spec::{KeyArn, MaterialId};
 
 /// Where a key is in its life.
@@ -142,6 +143,9 @@ pub(super) struct SealedMaterial {
     pub(super) id: MaterialId,
     #[serde(with = "text")]
     pub(super) created: Timestamp,
+    /// What made it the current one; absent for a key's first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) rotation: Option<RotationType>,
     /// Nonce, ciphertext and tag; see [`super::root`].
     pub(super) sealed: String,
 }
@@ -173,6 +177,10 @@ pub struct KmsKey {
     /// The document as it was put; the default policy if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) policy: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub(super) tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) rotation: Option<Rotation>,
     /// Oldest first; the last one is current.
     pub(super) materials: Vec<SealedMaterial>,
 }
@@ -277,7 +285,6 @@ impl KmsKey {
         pending == self.deletion.is_some()
             && (!empty || may_be_empty)
             && (empty || self.state != KeyState::PendingImport)
-            && self.materials.len() <= ROTATIONS_PER_KEY_MAX + 1
             && self.policy.as_ref().is_none_or(is_policy)
     }
 }
@@ -346,6 +353,8 @@ impl KmsKey {
             usage: KeyUsage::default(),
             deletion: None,
             policy: None,
+            tags: BTreeMap::new(),
+            rotation: None,
             materials: Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! The life of a key: created, put aside, rotated, scheduled for deletion, given material.
+//! The life of a key: created, put aside, scheduled for deletion, given material.
 //!
 //! What each operation answers in each state follows the table "Key states of AWS KMS keys" of the
 //! KMS developer guide. Every operation takes a `KeyId` in any form; the service takes no alias
@@ -14,9 +14,10 @@ use super::key_policy::check_policy;
 use super::material::Material;
 use super::root::{fill_random, random};
 use super::state::Change;
+use super::tags::check_tags;
 use super::{Keystore, ScopeOptions};
 use crate::crypto::seal::material_id;
-use crate::limits::{DESCRIPTION_CHARS_MAX, ROTATIONS_PER_KEY_MAX};
+use crate::limits::DESCRIPTION_CHARS_MAX;
 use crate::secret::Secret;
 use crate::spec::{KeyArn, KeyId, MaterialId, Operation, ResourceId};
 
@@ -37,6 +38,8 @@ pub struct CreateKey {
     pub scope: ScopeOptions,
     /// Its policy, as JSON; the default policy if none.
     pub policy: Option<String>,
+    /// Its tags.
+    pub tags: Vec<(String, String)>,
 }
 
 impl Keystore {
@@ -57,6 +60,8 @@ impl Keystore {
             usage: KeyUsage::default(),
             deletion: None,
             policy: options.policy.clone(),
+            tags: check_tags(options.tags.clone())?,
+            rotation: None,
             materials: Vec::new(),
         };
         if key.origin == Origin::AwsKms {
@@ -103,22 +108,6 @@ impl Keystore {
     /// `DisableKey`: nothing is wrapped or unwrapped until the key is enabled again.
     pub fn disable(&mut self, id: &KeyId) -> Result<(), Error> {
         self.switch(id, Operation::DisableKey, KeyState::Disabled)
-    }
-
-    /// `RotateKeyOnDemand`: new material seals from now on; what older materials sealed still
-    /// opens. Returns the id of the new material.
-    pub fn rotate(&mut self, id: &KeyId) -> Result<MaterialId, Error> {
-        let mut key = self.resolve(id)?.clone();
-        check_origin(&key, Origin::AwsKms)?;
-        key.check(Operation::RotateKeyOnDemand)?;
-        if key.materials.len() > ROTATIONS_PER_KEY_MAX {
-            return Err(Error::RotationLimit(key.arn));
-        }
-        let record = self.new_material(&key.arn, random_material()?)?;
-        let id = record.id;
-        key.materials.push(record);
-        self.commit(vec![Change::PutKey(key)])?;
-        Ok(id)
     }
 
     /// `ScheduleKeyDeletion`: the key is of no use from now on, and purged with its material and
@@ -183,15 +172,8 @@ impl Keystore {
     ) -> Result<SealedMaterial, Error> {
         let material = Material::new(arn.clone(), material);
         let sealed = self.sealing_key()?.seal(&material)?;
-        Ok(SealedMaterial { id: material.material_id, created: self.now(), sealed })
-    }
-}
-
-fn check_origin(key: &KmsKey, wanted: Origin) -> Result<(), Error> {
-    if key.origin == wanted {
-        Ok(())
-    } else {
-        Err(Error::OriginUnsupported(key.arn.clone(), key.origin))
+        let (id, created) = (material.material_id, self.now());
+        Ok(SealedMaterial { id, created, rotation: None, sealed })
     }
 }
 
@@ -203,7 +185,7 @@ fn check_description(text: &str) -> Result<(), Error> {
     }
 }
 
-fn random_material() -> Result<Secret<[u8; 32]>, Error> {
+pub(super) fn random_material() -> Result<Secret<[u8; 32]>, Error> {
     let mut material = Secret::new([0; 32]);
     fill_random(material.expose_mut())?;
     Ok(material)

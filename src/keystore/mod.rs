@@ -28,6 +28,7 @@ use jiff::Timestamp;
 
 mod alias;
 mod clock;
+mod due;
 mod error;
 mod file;
 mod grant;
@@ -40,19 +41,21 @@ pub mod policy;
 mod principal;
 mod resolve;
 mod root;
+mod rotation;
 mod scope;
 mod seed;
 mod served;
 mod snapshot;
 mod state;
 mod states;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use alias::{Alias, AliasEntry};
 pub use clock::{Clock, SystemClock};
-pub use error::{Damage, Error, Kind};
+pub use error::{Damage, Error, Kind, TagFault};
 pub use grant::{
     GRANT_OPERATIONS, Grant, GrantConstraints, GrantFault, GrantId, GrantTerms, GrantToken, Grants,
     ParseGrantIdError, grant_operation, new_grant_token,
@@ -64,6 +67,7 @@ pub use material::Material;
 pub use principal::{AccessKey, CreatePrincipal, Principal, PrincipalFault, Session};
 pub use resolve::{parse_alias_name, parse_key_id};
 pub use root::{Ask, PassphraseCost, Unlock};
+pub use rotation::{KeyMaterial, ROTATION_PERIOD_DAYS_DEFAULT, Rotation, RotationType};
 pub use scope::ScopeOptions;
 pub use seed::{Seed, SeedError};
 pub use served::{ServedKeystore, ServedOptions};
@@ -145,7 +149,8 @@ struct Opener {
 }
 
 impl Keystore {
-    /// Opens the keystore in `home`. Keys whose deletion date has passed are purged.
+    /// Opens the keystore in `home`. What fell due meanwhile is done: deletions,
+    /// rotations.
     pub fn open(home: &Path, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { unlock, clock, scope, wait, .. } = options;
         let opener = Opener { home: Home::new(home), unlock, sealing: OnceLock::new(), clock };
@@ -157,8 +162,7 @@ impl Keystore {
         let (header, state) = file.load()?;
         let scope = scope.resolve(&header.scope())?;
         let mut keystore = Self { opener, file, header, state, scope };
-        let purged = keystore.state.purge(keystore.now());
-        keystore.commit(purged)?;
+        keystore.catch_up()?;
         Ok(keystore)
     }
 

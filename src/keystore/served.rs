@@ -202,11 +202,28 @@ impl Shared {
         }
     }
 
+    /// Whether a deletion or rotation is to be done.
+    fn is_due(&self) -> bool {
+        let now = self.opener.clock.now();
+        self.snapshot.load().due_next().is_some_and(|due| due <= now)
+    }
+
+    fn catch_up(&self, file: &mut File) -> Result<(), Error> {
+        let keystore = self.open(file)?;
+        keystore.catch_up()?;
+        self.publish(file)
+    }
+
     /// The life of the watching thread.
     fn watch(&self) {
         let mut file = self.lock();
         while !file.is_closing {
-            if file.keystore.is_none() && file.seen != self.stamp() {
+            if self.is_due() {
+                // What cannot be done now is due again at the next look.
+                if self.catch_up(&mut file).is_err() {
+                    file.keystore = None;
+                }
+            } else if file.keystore.is_none() && file.seen != self.stamp() {
                 // While another process has the file open, or if it is gone, the snapshot stays.
                 if let Ok(keystore) = self.reopen(Duration::ZERO) {
                     file.keystore = Some(keystore);

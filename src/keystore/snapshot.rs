@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::alias::Alias;
 use super::error::Error;
 use super::grant::Grants;
@@ -23,6 +25,7 @@ use crate::spec::{AliasName, KeyArn, KeyId, MaterialId, Region, ResourceId};
 pub struct Snapshot {
     regions: HashMap<Scope, Resources>,
     principals: HashMap<String, Arc<ServedPrincipal>>,
+    due_next: Option<Timestamp>,
 }
 
 /// What one account has in one Region.
@@ -175,7 +178,7 @@ impl ServedPrincipal {
 impl Snapshot {
     /// Opens everything in `keystore`; takes from `previous` what is still the same.
     pub(super) fn of(keystore: &Keystore, previous: &Self) -> Result<Self, Error> {
-        let mut snapshot = Self::default();
+        let mut snapshot = Self { due_next: keystore.state.due_next(), ..Self::default() };
         for record in keystore.keys() {
             let grants = keystore.state.grants_of(&record.arn);
             let old = previous.key(&record.arn).filter(|old| old.record == *record);
@@ -211,7 +214,11 @@ impl Snapshot {
     /// and grants of the oldest. All grants are there for whoever shows a token.
     pub(super) fn as_seen(history: &[Arc<Self>]) -> Option<Arc<Self>> {
         let (settled, newest) = (history.first()?, history.last()?);
-        let mut seen = Self { principals: newest.principals.clone(), ..Self::default() };
+        let mut seen = Self {
+            principals: newest.principals.clone(),
+            due_next: newest.due_next,
+            ..Self::default()
+        };
         for key in newest.regions.values().flat_map(|resources| resources.keys.values()) {
             let arn = key.record.arn();
             let first = history.iter().find_map(|snapshot| snapshot.key(arn)).unwrap_or(key);
@@ -227,6 +234,12 @@ impl Snapshot {
             }
         }
         Some(Arc::new(seen))
+    }
+
+    /// When a key is to be deleted or rotated next.
+    #[must_use]
+    pub const fn due_next(&self) -> Option<Timestamp> {
+        self.due_next
     }
 
     /// The principal with this access key id.

@@ -61,7 +61,10 @@ impl Error {
 impl From<keystore::Error> for Error {
     fn from(error: keystore::Error) -> Self {
         match error.aws_name() {
-            Some(name) => Self::new(name, error.to_string()),
+            Some(name) => match error.to_string() {
+                message if message.is_empty() => Self::bare(name),
+                message => Self::new(name, message),
+            },
             None => Self::internal(),
         }
     }

@@ -4,7 +4,7 @@
 //! another one, this is the place to change.
 
 use super::error::Error;
-use crate::spec::KeyPairSpec;
+use crate::spec::{KeyArn, KeyPairSpec, ResourceId};
 
 /// The trigger and the only text of a context that KMS does not take: an empty key or value, a key
 /// given twice, more than our limits allow. The text was seen, its trigger was not.
@@ -69,6 +69,12 @@ pub(super) fn no_such_policy() -> Error {
 /// A management operation on an alias: documented to take a key id or key ARN only.
 pub(super) fn alias_refused(key_id: &str) -> Error {
     Error::new("NotFoundException", format!("Invalid keyId '{key_id}'"))
+}
+
+/// How the calls about rotation name the key in their answers: by its id, as the examples of the API
+/// reference do, where most others answer the ARN.
+pub(super) const fn id_in_rotations(arn: &KeyArn) -> ResourceId {
+    arn.id
 }
 
 /// What begins like an ARN and is none, in an operation that declares the exception; the others

@@ -54,3 +54,13 @@ fn aliases() {
 fn grants() {
     play("grants", include_str!("exchanges/grants.txt"));
 }
+
+#[test]
+fn tags() {
+    play("tags", include_str!("exchanges/tags.txt"));
+}
+
+#[test]
+fn rotation() {
+    play("rotation", include_str!("exchanges/rotation.txt"));
+}

@@ -11,7 +11,7 @@ use crate::client::{Signer, TestServer};
 const SEED: u64 = 0x6b65_796d_696c_6c31;
 
 /// A call of every operation that takes members.
-const CALLS: [(&str, &str); 18] = [
+const CALLS: [(&str, &str); 21] = [
     (
         "GenerateDataKeyPairWithoutPlaintext",
         r#"{"KeyId": "alias/default", "KeyPairSpec": "ECC_NIST_P256", "EncryptionContext": {"a": "b"}, "GrantTokens": ["t"], "DryRun": true}"#,
@@ -31,6 +31,9 @@ const CALLS: [(&str, &str); 18] = [
     ("GenerateRandom", r#"{"NumberOfBytes": 16}"#),
     ("DescribeKey", r#"{"KeyId": "arn:aws:kms:us-east-1:000000000000:alias/default"}"#),
     ("ListKeys", r#"{"Limit": 10, "Marker": "AAEC"}"#),
+    ("TagResource", r#"{"KeyId": "[key]", "Tags": [{"TagKey": "a", "TagValue": "b"}]}"#),
+    ("EnableKeyRotation", r#"{"KeyId": "[key]", "RotationPeriodInDays": 90}"#),
+    ("ListKeyRotations", r#"{"KeyId": "[key]", "IncludeKeyMaterial": "ROTATIONS_ONLY"}"#),
     ("ListAliases", r#"{"KeyId": "alias/default", "Limit": 10}"#),
     ("DisableKey", r#"{"KeyId": "arn:aws:kms:us-east-1:000000000000:key/x"}"#),
     ("ScheduleKeyDeletion", r#"{"KeyId": "[key]", "PendingWindowInDays": 7}"#),

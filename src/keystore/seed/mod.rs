@@ -33,7 +33,7 @@
 mod file;
 
 use core::fmt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -259,6 +259,8 @@ impl Keystore {
             usage: KeyUsage::default(),
             deletion: None,
             policy: policy.clone(),
+            tags: BTreeMap::new(),
+            rotation: None,
             materials: materials.iter().map(material).collect::<Result<_, _>>()?,
         })
     }

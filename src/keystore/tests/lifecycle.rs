@@ -259,8 +259,12 @@ fn metadata_has_the_members_of_the_service() {
         account: Some("111122223333".parse().unwrap()),
         partition: None,
     };
-    let options =
-        CreateKey { description: text.to_owned(), origin: Origin::External, scope, policy: None };
+    let options = CreateKey {
+        description: text.to_owned(),
+        origin: Origin::External,
+        scope,
+        ..CreateKey::default()
+    };
     let json = serde_json::to_value(keystore.create_key(&options).unwrap()).unwrap();
     assert_eq!(json["AWSAccountId"], "111122223333");
     assert!(json["Arn"].as_str().unwrap().starts_with("arn:aws-cn:kms:cn-north-1:111122223333:"));

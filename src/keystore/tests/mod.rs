@@ -4,6 +4,7 @@ mod alias;
 mod damage;
 mod files;
 mod lifecycle;
+mod rotation;
 mod seed;
 
 use std::path::Path;

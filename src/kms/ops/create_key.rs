@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::describe_key::key_metadata;
 use super::policy_members::{bypass_fact, check_new_policy, policy};
+use super::tags::{TagMember, key_facts, tags_of};
 use crate::keystore::policy::{ConditionKey, Fact};
 use crate::keystore::{CreateKey, KeySpec, KeyUsage, Origin, parse_key_id};
 use crate::kms::call::Call;
@@ -25,6 +26,7 @@ pub(in crate::kms) struct Members<'a> {
     origin: Option<Text<'a>>,
     policy: Option<Text<'a>>,
     bypass_policy_lockout_safety_check: Option<bool>,
+    tags: Option<Vec<TagMember<'a>>>,
 }
 
 /// Answers the call.
@@ -41,10 +43,12 @@ pub(in crate::kms) async fn answer(
     let origin =
         check.one_of::<Origin>("origin", members.origin.as_ref(), &["AWS_KMS", "EXTERNAL"]);
     let policy = policy(&mut check, members.policy.as_ref());
+    let tags = tags_of(&mut check, members.tags.as_deref().unwrap_or_default());
     check.end(Some(()))?;
     let bypass = members.bypass_policy_lockout_safety_check == Some(true);
     let origin_fact = origin.unwrap_or_default().to_string();
-    let facts = [bypass_fact(bypass), (ConditionKey::KeyOrigin, Fact::Text(&origin_fact))];
+    let mut facts = key_facts(&tags);
+    facts.extend([bypass_fact(bypass), (ConditionKey::KeyOrigin, Fact::Text(&origin_fact))]);
     let wanted = KeyUse { members: &facts, ..call.use_of("") };
     ask_principal(&call.snapshot, &wanted, "*")?;
     if let Some(policy) = policy {
@@ -55,6 +59,7 @@ pub(in crate::kms) async fn answer(
         description: description.unwrap_or_default().to_owned(),
         origin: origin.unwrap_or_default(),
         policy: policy.map(str::to_owned),
+        tags: tags.clone(),
         ..CreateKey::default()
     };
     call.change(move |keystore| {

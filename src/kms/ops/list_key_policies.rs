@@ -39,7 +39,7 @@ pub(in crate::kms) async fn answer(
     let key_id = check.key_id("keyId", members.key_id.as_ref());
     let key_id = check.required("keyId", key_id);
     let page = PageMembers::of(&mut check, members.limit, members.marker.as_ref());
-    managed_key(call, check.end(key_id)?)?;
+    managed_key(call, check.end(key_id)?, &[])?;
     let names = core::iter::once((POLICY_NAME.to_owned(), POLICY_NAME));
     let Page { entries: policy_names, next_marker } = page.of_entries(names)?;
     Ok(wire::write(&Answer { policy_names, truncated: next_marker.is_some(), next_marker }))

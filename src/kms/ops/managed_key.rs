@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::keystore::policy::{ConditionKey, Fact};
 use crate::keystore::{ServedKey, parse_key_id};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
@@ -22,20 +23,39 @@ pub(in crate::kms) struct Members<'a> {
 }
 
 impl Members<'_> {
-    /// The ARN of the key, if the caller may do this to it.
-    pub(super) fn managed_key(&self, call: &Call<'_>) -> Result<KeyId, Error> {
+    /// The `KeyId` as it was given.
+    pub(super) fn key_id(&self) -> Result<&str, Error> {
         let mut check = Check::default();
         let key_id = check.key_id("keyId", self.key_id.as_ref());
         let key_id = check.required("keyId", key_id);
-        managed_key(call, check.end(key_id)?)
+        check.end(key_id)
+    }
+
+    /// The ARN of the key, if the caller may do this to it.
+    pub(super) fn managed_key(&self, call: &Call<'_>) -> Result<KeyId, Error> {
+        managed_key(call, self.key_id()?, &[])
     }
 }
 
-/// The ARN of the key that `key_id` names, if the caller may do this to it.
-pub(super) fn managed_key(call: &Call<'_>, key_id: &str) -> Result<KeyId, Error> {
-    let wanted = call.use_of(key_id);
-    let found = managed_access(call, &wanted)?;
-    Ok(KeyId::KeyArn(found.key().record().arn().clone()))
+/// The ARN of the key that `key_id` names, if the caller may do this to it; `members` are those of
+/// the request that policies may ask for.
+pub(super) fn managed_key(
+    call: &Call<'_>,
+    key_id: &str,
+    members: &[(ConditionKey, Fact<'_>)],
+) -> Result<KeyId, Error> {
+    Ok(KeyId::KeyArn(managed(call, key_id, members)?.record().arn().clone()))
+}
+
+/// As [`managed_key`], the key itself.
+pub(super) fn managed<'c>(
+    call: &'c Call<'_>,
+    key_id: &str,
+    members: &[(ConditionKey, Fact<'_>)],
+) -> Result<&'c Arc<ServedKey>, Error> {
+    let wanted = KeyUse { members, ..call.use_of(key_id) };
+    managed_access(call, &wanted)?;
+    find_managed(call, &wanted)
 }
 
 /// As [`access`], for a key that may be named by its id or its ARN only.

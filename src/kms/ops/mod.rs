@@ -11,18 +11,23 @@ mod create_key;
 mod decrypt;
 mod delete_alias;
 mod describe_key;
+mod disable_key_rotation;
 mod enable_key;
+mod enable_key_rotation;
 mod encrypt;
 mod encryption_algorithm;
 mod generate_data_key;
 mod generate_data_key_pair;
 mod generate_random;
 mod get_key_policy;
+mod get_key_rotation_status;
 mod grant_members;
 mod list_aliases;
 mod list_grants;
 mod list_key_policies;
+mod list_key_rotations;
 mod list_keys;
+mod list_resource_tags;
 mod list_retirable_grants;
 mod managed_key;
 mod policy_members;
@@ -30,7 +35,11 @@ mod put_key_policy;
 mod re_encrypt;
 mod retire_grant;
 mod revoke_grant;
+mod rotate_key_on_demand;
 mod schedule_key_deletion;
+mod tag_resource;
+mod tags;
+mod untag_resource;
 mod update_alias;
 mod update_key_description;
 
@@ -50,6 +59,8 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
         Operation::DeleteAlias => call.walk(delete_alias::answer).await,
         Operation::DescribeKey => call.walk(describe_key::answer).await,
         Operation::DisableKey | Operation::EnableKey => call.walk(enable_key::answer).await,
+        Operation::DisableKeyRotation => call.walk(disable_key_rotation::answer).await,
+        Operation::EnableKeyRotation => call.walk(enable_key_rotation::answer).await,
         Operation::Encrypt => call.walk(encrypt::answer).await,
         Operation::GenerateDataKey | Operation::GenerateDataKeyWithoutPlaintext => {
             call.walk(generate_data_key::answer).await
@@ -59,16 +70,22 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
         }
         Operation::GenerateRandom => call.walk(generate_random::answer).await,
         Operation::GetKeyPolicy => call.walk(get_key_policy::answer).await,
+        Operation::GetKeyRotationStatus => call.walk(get_key_rotation_status::answer).await,
         Operation::ListAliases => call.walk(list_aliases::answer).await,
         Operation::ListGrants => call.walk(list_grants::answer).await,
         Operation::ListKeyPolicies => call.walk(list_key_policies::answer).await,
+        Operation::ListKeyRotations => call.walk(list_key_rotations::answer).await,
         Operation::ListKeys => call.walk(list_keys::answer).await,
+        Operation::ListResourceTags => call.walk(list_resource_tags::answer).await,
         Operation::ListRetirableGrants => call.walk(list_retirable_grants::answer).await,
         Operation::PutKeyPolicy => call.walk(put_key_policy::answer).await,
         Operation::ReEncrypt => call.walk(re_encrypt::answer).await,
         Operation::RetireGrant => call.walk(retire_grant::answer).await,
         Operation::RevokeGrant => call.walk(revoke_grant::answer).await,
+        Operation::RotateKeyOnDemand => call.walk(rotate_key_on_demand::answer).await,
         Operation::ScheduleKeyDeletion => call.walk(schedule_key_deletion::answer).await,
+        Operation::TagResource => call.walk(tag_resource::answer).await,
+        Operation::UntagResource => call.walk(untag_resource::answer).await,
         Operation::UpdateAlias => call.walk(update_alias::answer).await,
         Operation::UpdateKeyDescription => call.walk(update_key_description::answer).await,
         _ => Err(target::unknown()),

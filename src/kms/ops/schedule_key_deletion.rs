@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::managed_key::managed_key;
+use crate::keystore::policy::{ConditionKey, Fact};
 use crate::keystore::{DELETION_WINDOW_DAYS_DEFAULT, KeyState};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
@@ -38,7 +39,9 @@ pub(in crate::kms) async fn answer(
     let key_id = check.key_id("keyId", members.key_id.as_ref());
     let key_id = check.required("keyId", key_id);
     let days = check.number("pendingWindowInDays", members.pending_window_in_days, 1..=365);
-    let key = managed_key(call, check.end(key_id)?)?;
+    let key_id = check.end(key_id)?;
+    let facts = days.map(|days| (ConditionKey::PendingWindow, Fact::Number(days)));
+    let key = managed_key(call, key_id, facts.as_slice())?;
     let days = days.and_then(|days| u16::try_from(days).ok());
     let days = days.unwrap_or(DELETION_WINDOW_DAYS_DEFAULT);
     let named = key.clone();

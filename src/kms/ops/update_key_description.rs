@@ -29,7 +29,7 @@ pub(in crate::kms) async fn answer(
     let text = check.text("description", members.description.as_ref(), 0..=DESCRIPTION_CHARS_MAX);
     let text = check.required("description", text);
     let (key_id, text) = check.end(key_id.zip(text))?;
-    let key = managed_key(call, key_id)?;
+    let key = managed_key(call, key_id, &[])?;
     let text = text.to_owned();
     call.change(move |keystore| keystore.update_description(&key, &text)).await?;
     Ok(Vec::new())

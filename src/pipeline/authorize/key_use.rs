@@ -68,6 +68,7 @@ impl Facts for UseFacts<'_> {
             | ConditionKey::MultiRegion
             | ConditionKey::MultiRegionKeyType
             | ConditionKey::ResourceAliases
+            | ConditionKey::ResourceTag(_)
             | ConditionKey::ResourceAccount => self.key(key, see),
             ConditionKey::CallerAccount
             | ConditionKey::PrincipalAccount
@@ -144,6 +145,10 @@ impl UseFacts<'_> {
                 .aliases_in(&arn.scope)
                 .filter(|alias| alias.target() == arn)
                 .for_each(|alias| see(Fact::Text(alias.name().as_str()))),
+            ConditionKey::ResourceTag(name) => record
+                .tags()
+                .filter(|(tag, _)| is_lower_case_of(name, tag))
+                .for_each(|(_, value)| see(Fact::Text(value))),
             _ => see(Fact::Text(arn.scope.account.as_str())),
         }
     }

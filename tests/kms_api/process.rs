@@ -123,6 +123,46 @@ fn what_was_answered_survives_a_kill() {
     }
 }
 
+/// Changes of a key in their order, and where each is to be seen afterwards: operation, members,
+/// the operation that shows it, and what that must say.
+const CHANGES: [(&str, &str, &str, &str); 12] = [
+    ("UpdateKeyDescription", r#""Description": "line 7""#, "DescribeKey", "line 7"),
+    ("TagResource", r#""Tags": [{"TagKey": "a", "TagValue": "1"}]"#, "ListResourceTags", r#""a""#),
+    ("UntagResource", r#""TagKeys": ["a"]"#, "ListResourceTags", r#""Tags":[]"#),
+    ("EnableKeyRotation", r#""RotationPeriodInDays": 99"#, "GetKeyRotationStatus", "99"),
+    ("DisableKeyRotation", "", "GetKeyRotationStatus", "false"),
+    ("RotateKeyOnDemand", "", "ListKeyRotations", "ON_DEMAND"),
+    ("CreateAlias", r#""AliasName": "alias/a""#, "ListAliases", "alias/a"),
+    ("DeleteAlias", r#""AliasName": "alias/a""#, "ListAliases", r#""Aliases":[]"#),
+    ("DisableKey", "", "DescribeKey", "Disabled"),
+    ("EnableKey", "", "DescribeKey", r#""KeyState":"Enabled""#),
+    ("ScheduleKeyDeletion", "", "DescribeKey", "PendingDeletion"),
+    ("CancelKeyDeletion", "", "DescribeKey", "Disabled"),
+];
+
+#[test]
+fn every_change_that_was_answered_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    make_principal(&home, "tester", "AKIDEXAMPLE");
+    let signer = Signer::tester();
+    let mut serve = Serve::start(&home);
+    let made = serve.connect().call(&signer, "CreateKey", "{}");
+    let made: Value = serde_json::from_str(&made.body).unwrap();
+    let key = made["KeyMetadata"]["KeyId"].as_str().unwrap();
+    for (change, members, witness, expected) in CHANGES {
+        let comma = if members.is_empty() { "" } else { ", " };
+        let body = format!(r#"{{"KeyId": "{key}", "TargetKeyId": "{key}"{comma}{members}}}"#);
+        let changed = serve.connect().call(&signer, change, &body);
+        assert_eq!(changed.status, 200, "{change}: {changed:?}");
+        serve.kill();
+        serve = Serve::start(&home);
+        let body = format!(r#"{{"KeyId": "{key}"}}"#);
+        let seen = serve.connect().call(&signer, witness, &body);
+        assert!(seen.status == 200 && seen.body.contains(expected), "{change}: {seen:?}");
+    }
+}
+
 /// The command line and a running endpoint use one keystore side by side.
 #[test]
 fn a_principal_made_beside_a_running_endpoint_is_let_in() {

@@ -83,6 +83,24 @@ pub(super) fn invalid_arn(text: &str) -> Error {
     Error::new("InvalidArnException", format!("Invalid arn {text}"))
 }
 
+/// A kind of key that KMS has and that is not built here: the operation declares the exception.
+pub(super) fn key_spec_not_built(spec: &str) -> Error {
+    let message = format!("KeySpec {spec} is not supported by this endpoint.");
+    Error::new("UnsupportedOperationException", message)
+}
+
+/// Multi-Region keys, which are not built here.
+pub(super) fn multi_region_not_built() -> Error {
+    let message = "MultiRegion is not supported by this endpoint.";
+    Error::new("UnsupportedOperationException", message)
+}
+
+/// Keys of custom key stores, which are not built here.
+pub(super) fn origin_not_built(origin: &str) -> Error {
+    let message = format!("Origin {origin} is not supported by this endpoint.");
+    Error::new("UnsupportedOperationException", message)
+}
+
 /// SM2 outside of China, ML-KEM inside: that it is refused is documented, the text is not.
 pub(super) fn spec_not_offered(spec: KeyPairSpec) -> Error {
     let message = format!("KeyPairSpec {spec} is not supported in this region.");

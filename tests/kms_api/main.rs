@@ -61,6 +61,11 @@ fn tags() {
 }
 
 #[test]
+fn key_kinds() {
+    play("key_kinds", include_str!("exchanges/key_kinds.txt"));
+}
+
+#[test]
 fn rotation() {
     play("rotation", include_str!("exchanges/rotation.txt"));
 }

@@ -3,12 +3,14 @@
 use serde::Deserialize;
 
 use super::describe_key::key_metadata;
+use super::key_kind::KeyKind;
 use super::policy_members::{bypass_fact, check_new_policy, policy};
 use super::tags::{TagMember, key_facts, tags_of};
 use crate::keystore::policy::{ConditionKey, Fact};
-use crate::keystore::{CreateKey, KeySpec, KeyUsage, Origin, parse_key_id};
+use crate::keystore::{CreateKey, Origin, parse_key_id};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
+use crate::kms::guesses;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
 use crate::limits::DESCRIPTION_CHARS_MAX;
@@ -27,7 +29,11 @@ pub(in crate::kms) struct Members<'a> {
     policy: Option<Text<'a>>,
     bypass_policy_lockout_safety_check: Option<bool>,
     tags: Option<Vec<TagMember<'a>>>,
+    multi_region: Option<bool>,
 }
+
+/// `OriginType` of the service model.
+const ORIGINS: [&str; 4] = ["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"];
 
 /// Answers the call.
 pub(in crate::kms) async fn answer(
@@ -37,27 +43,29 @@ pub(in crate::kms) async fn answer(
     let mut check = Check::default();
     let description =
         check.text("description", members.description.as_ref(), 0..=DESCRIPTION_CHARS_MAX);
-    check.one_of::<KeyUsage>("keyUsage", members.key_usage.as_ref(), &["ENCRYPT_DECRYPT"]);
     let spec = members.key_spec.as_ref().or(members.customer_master_key_spec.as_ref());
-    check.one_of::<KeySpec>("keySpec", spec, &["SYMMETRIC_DEFAULT"]);
-    let origin =
-        check.one_of::<Origin>("origin", members.origin.as_ref(), &["AWS_KMS", "EXTERNAL"]);
+    let kind = KeyKind::of(&mut check, spec, members.key_usage.as_ref());
+    let origin = check.name_of("origin", members.origin.as_ref(), &ORIGINS).unwrap_or("AWS_KMS");
     let policy = policy(&mut check, members.policy.as_ref());
     let tags = tags_of(&mut check, members.tags.as_deref().unwrap_or_default());
     check.end(Some(()))?;
     let bypass = members.bypass_policy_lockout_safety_check == Some(true);
-    let origin_fact = origin.unwrap_or_default().to_string();
     let mut facts = key_facts(&tags);
-    facts.extend([bypass_fact(bypass), (ConditionKey::KeyOrigin, Fact::Text(&origin_fact))]);
+    facts.extend([bypass_fact(bypass), (ConditionKey::KeyOrigin, Fact::Text(origin))]);
     let wanted = KeyUse { members: &facts, ..call.use_of("") };
     ask_principal(&call.snapshot, &wanted, "*")?;
+    kind.check()?;
+    if members.multi_region == Some(true) {
+        return Err(guesses::multi_region_not_built());
+    }
+    let origin: Origin = origin.parse().map_err(|_| guesses::origin_not_built(origin))?;
     if let Some(policy) = policy {
         let arn = format!("{}:key/00000000-0000-0000-0000-000000000000", call.caller.scope);
         check_new_policy(call, &wanted, &arn, policy, bypass)?;
     }
     let options = CreateKey {
         description: description.unwrap_or_default().to_owned(),
-        origin: origin.unwrap_or_default(),
+        origin,
         policy: policy.map(str::to_owned),
         tags: tags.clone(),
         ..CreateKey::default()

@@ -22,6 +22,7 @@ mod generate_random;
 mod get_key_policy;
 mod get_key_rotation_status;
 mod grant_members;
+mod key_kind;
 mod list_aliases;
 mod list_grants;
 mod list_key_policies;

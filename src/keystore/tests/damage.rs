@@ -7,7 +7,7 @@ use redb::{Database, ReadableTable, TableDefinition};
 
 use super::{CreateKey, Keystore, default_key, fresh, open};
 use crate::crypto::drbg::Drbg;
-use crate::keystore::{Damage, Error, Kind};
+use crate::keystore::{Damage, Error, GrantConstraints, GrantTerms, Kind};
 
 /// The bit of redb's header that says which of two commits is the newest. In a file left by a kill
 /// the older one is as whole as the newer, so that this one bit undoes one operation; what can
@@ -173,6 +173,49 @@ fn a_header_of_another_kind_is_told() {
     drop(Database::create(empty.path().join("keystore.redb")).unwrap());
     let error = open(empty.path()).unwrap_err();
     assert!(matches!(error, Error::Damaged(_, Damage::Header)), "{error}");
+}
+
+/// Files of older formats lack tables that came later, and become new with the first change.
+#[test]
+fn files_of_older_formats_are_read_and_become_new() {
+    for version in [1, 2] {
+        let (home, _, keystore) = fresh();
+        let key = keystore.describe(&default_key()).unwrap().arn;
+        drop(keystore);
+        tamper(home.path(), |transaction| {
+            let mut table = transaction.open_table(META).unwrap();
+            let header = table.get("header").unwrap().unwrap().value().to_owned();
+            let old = header.replace("\"version\":3", &format!("\"version\":{version}"));
+            assert_ne!(old, header);
+            table.insert("header", old.as_str()).unwrap();
+            let later: &[&str] = if version == 1 { &["principals", "grants"] } else { &["grants"] };
+            for name in later {
+                let table = TableDefinition::<(&str, &str), &str>::new(name);
+                assert!(transaction.delete_table(table).unwrap(), "{name}");
+            }
+        });
+        let mut keystore = open(home.path()).unwrap();
+        assert_eq!(keystore.describe(&default_key()).unwrap().arn, key);
+        let operations = [crate::spec::Operation::Decrypt.into()].into_iter().collect();
+        let terms = GrantTerms {
+            name: None,
+            grantee: "arn:aws:iam::000000000000:user/a".to_owned(),
+            retiring: None,
+            operations,
+            constraints: GrantConstraints::default(),
+        };
+        let grant = keystore.create_grant(&default_key(), terms).unwrap();
+        drop(keystore);
+        let keystore = open(home.path()).unwrap();
+        let arn = key.parse().unwrap();
+        assert!(keystore.state.grants_of(&arn).by_id(grant).is_some(), "format {version}");
+        drop(keystore);
+        tamper(home.path(), |transaction| {
+            let table = transaction.open_table(META).unwrap();
+            let header = table.get("header").unwrap().unwrap().value().to_owned();
+            assert!(header.contains("\"version\":3"), "{header}");
+        });
+    }
 }
 
 #[test]

@@ -204,6 +204,12 @@ pub const POOL_READY_RSA: usize = 256;
 /// Pairs of primes of a pool of RSA.
 pub const POOL_PRIMES_RSA: usize = 4096;
 
+/// Pairs of a pool of RSA that is filled on demand.
+pub const POOL_ON_DEMAND_RSA: usize = 512;
+
+/// Most pairs of a pool.
+pub const POOL_PAIRS_MAX: usize = 1 << 24;
+
 /// About how long a producer works before it looks where the need is.
 pub const POOL_STEP: Duration = Duration::from_millis(2);
 

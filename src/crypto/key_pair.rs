@@ -161,20 +161,6 @@ impl KeyPairBatch {
         self.private_bytes.clear();
     }
 
-    /// Moves the last pair into a batch of its own.
-    #[must_use]
-    pub fn split_last(&mut self) -> Option<Self> {
-        let row = self.len().checked_sub(1)?;
-        let mut one = Self::with_capacity(self.spec, 1);
-        one.public.copy_from_slice(self.public_key(row));
-        let room = row * row_bytes(self.spec)..(row + 1) * row_bytes(self.spec);
-        let private = &mut self.private.expose_mut()[room];
-        one.private.expose_mut().copy_from_slice(private);
-        zeroize::Zeroize::zeroize(private);
-        one.private_bytes.extend(self.private_bytes.pop());
-        Some(one)
-    }
-
     /// Forgets all pairs and zeroes them.
     pub fn clear(&mut self) {
         let used = self.len() * row_bytes(self.spec);

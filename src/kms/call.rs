@@ -21,13 +21,16 @@ use serde::Deserialize;
 
 use super::endpoint::{Authentication, Endpoint, Worker};
 use super::error::Error;
+use super::guesses;
 use super::http::{HttpAnswer, json_answer, no_operation};
 use super::ops;
 use super::sigv4::{Signed, region_of};
 use super::{target, wire};
+use crate::crypto::KeyPairBatch;
 use crate::keystore::{Keystore, Snapshot};
 use crate::pipeline::authorize::{Caller, KeyUse, Via, ask_principal};
-use crate::spec::{AliasName, Operation};
+use crate::pipeline::source::next_pair;
+use crate::spec::{AliasName, KeyPairSpec, Operation};
 
 /// A call whose caller is known, as an operation sees it.
 #[derive(Debug)]
@@ -111,6 +114,18 @@ impl<'a> Unverified<'a> {
 }
 
 impl Call<'_> {
+    /// A batch of one fresh key pair; waits for it, if that is what the source wants.
+    pub(super) async fn take(&self, spec: KeyPairSpec) -> Result<KeyPairBatch, Error> {
+        let source = &*self.worker.endpoint.source;
+        if let Some(pair) = source.try_take(spec)? {
+            return Ok(pair);
+        }
+        match tokio::time::timeout(source.patience(), next_pair(source, spec)).await {
+            Ok(taken) => Ok(taken?),
+            Err(_) => Err(guesses::no_pair_in_time()),
+        }
+    }
+
     /// The use of a key by this operation, which has neither context nor tokens unless it says so.
     pub(super) fn use_of<'u>(&'u self, key_id: &'u str) -> KeyUse<'u> {
         KeyUse {

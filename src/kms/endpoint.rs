@@ -26,7 +26,7 @@ pub enum Authentication {
 
 /// What all threads share; read only, but for what locks itself.
 pub struct Endpoint {
-    pub(super) keystore: ServedKeystore,
+    pub(super) keystore: Arc<ServedKeystore>,
     pub(super) source: Arc<dyn KeyPairSource>,
     pub(super) authentication: Authentication,
     /// Whom unsigned calls are taken to come from.
@@ -37,7 +37,7 @@ impl Endpoint {
     /// An endpoint that answers from `keystore`, with key pairs from `source`.
     #[must_use]
     pub fn new(
-        keystore: ServedKeystore,
+        keystore: Arc<ServedKeystore>,
         source: Arc<dyn KeyPairSource>,
         authentication: Authentication,
     ) -> Self {

@@ -10,6 +10,7 @@ use crate::crypto::seal::BlobError;
 use crate::keystore;
 use crate::pipeline::authorize::AuthorizeError;
 use crate::pipeline::take::TakeError;
+use crate::pool;
 
 /// A failure as it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,13 @@ impl Error {
     pub(super) fn dry_run() -> Self {
         let message = "The request would have succeeded, but the DryRun option is set.";
         Self::new("DryRunOperationException", message)
+    }
+
+    /// More calls than may be answered.
+    pub(super) fn throttled() -> Self {
+        let message = "You have exceeded the rate at which you may call KMS. Reduce the frequency \
+                       of your calls.";
+        Self::new("ThrottlingException", message)
     }
 
     /// A failure of this program or machine. What it is goes nowhere but to the operator.
@@ -81,8 +89,11 @@ impl From<AuthorizeError> for Error {
 }
 
 impl From<TakeError> for Error {
-    fn from(_: TakeError) -> Self {
-        Self::internal()
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Pool(pool::TakeError::Throttled { .. }) => Self::throttled(),
+            _ => Self::internal(),
+        }
     }
 }
 

@@ -23,6 +23,13 @@ pub(super) const fn body_too_large() -> Error {
     Error::bare("RequestEntityTooLargeException")
 }
 
+/// No key pair came in time: KMS documents the exception for a dependency that is slow.
+pub(super) fn no_pair_in_time() -> Error {
+    let message = "The system timed out while trying to fulfill the request. You can retry the \
+                   request.";
+    Error::new("DependencyTimeoutException", message)
+}
+
 /// `Recipient` asks for an answer encrypted to a Nitro enclave, which is not built here.
 pub(super) fn recipient() -> Error {
     Error::new("UnsupportedOperationException", "Recipient is not supported by this endpoint.")

@@ -18,7 +18,6 @@ pub mod plan;
 pub mod request;
 pub mod sink;
 pub mod source;
-pub mod stock;
 pub mod take;
 pub mod template;
 pub mod unique;

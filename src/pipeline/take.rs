@@ -5,6 +5,7 @@ use core::fmt;
 use crate::crypto::drbg::{Drbg, EntropyError};
 use crate::crypto::laps::Stage;
 use crate::crypto::{Engine, GenerateError, KeyPairBatch, engine};
+use crate::pool;
 use crate::spec::KeyPairSpec;
 use crate::sys::entropy::Mailbox;
 use crate::sys::features::Backend;
@@ -68,6 +69,20 @@ pub enum TakeError {
     Generate(GenerateError),
     /// No randomness.
     Entropy(EntropyError),
+    /// A pool gave none.
+    Pool(pool::TakeError),
+}
+
+impl TakeError {
+    /// The AWS exception for it.
+    #[must_use]
+    pub const fn aws_name(&self) -> &'static str {
+        match self {
+            Self::Pool(pool::TakeError::Throttled { .. }) => "ThrottlingException",
+            Self::Pool(pool::TakeError::NothingCame { .. }) => "DependencyTimeoutException",
+            _ => "KMSInternalException",
+        }
+    }
 }
 
 impl fmt::Display for TakeError {
@@ -75,6 +90,7 @@ impl fmt::Display for TakeError {
         match self {
             Self::Generate(error) => error.fmt(f),
             Self::Entropy(error) => error.fmt(f),
+            Self::Pool(error) => error.fmt(f),
         }
     }
 }
@@ -90,5 +106,11 @@ impl From<GenerateError> for TakeError {
 impl From<EntropyError> for TakeError {
     fn from(error: EntropyError) -> Self {
         Self::Entropy(error)
+    }
+}
+
+impl From<pool::TakeError> for TakeError {
+    fn from(error: pool::TakeError) -> Self {
+        Self::Pool(error)
     }
 }

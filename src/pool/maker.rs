@@ -4,11 +4,12 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::io;
 use std::time::Instant;
 
 use super::stock::{DERIVED_ROWS, Stock};
 use crate::crypto::drbg::{Drbg, EntropyError};
-use crate::crypto::rsa::RsaEngine;
+use crate::crypto::rsa::{PRIME_PAIRS, RsaEngine};
 use crate::crypto::{Engine, GenerateError, KeyPairBatch, engine};
 use crate::limits::{POOL_STEP, POOL_STEP_ROWS_MAX};
 use crate::spec::KeyPairSpec;
@@ -27,6 +28,8 @@ pub enum MakeError {
     Generate(GenerateError),
     /// No randomness.
     Entropy(EntropyError),
+    /// No memory, or none that keeps secrets well enough.
+    Memory(io::ErrorKind),
     /// A defect of this program.
     Panicked,
 }
@@ -36,6 +39,7 @@ impl fmt::Display for MakeError {
         match self {
             Self::Generate(error) => error.fmt(f),
             Self::Entropy(error) => error.fmt(f),
+            Self::Memory(kind) => write!(f, "no memory for the pool: {kind}"),
             Self::Panicked => f.write_str("a producer panicked"),
         }
     }
@@ -63,6 +67,7 @@ pub(super) fn maker(spec: KeyPairSpec, backend: Backend) -> Result<Box<dyn Maker
             engine: RsaEngine::new(spec, backend),
             drbg,
             batch: KeyPairBatch::with_capacity(spec, DERIVED_ROWS),
+            rush_pairs: 1,
         }));
     }
     Ok(Box::new(BatchMaker {
@@ -103,30 +108,40 @@ fn next_rows(rows: usize, time: Duration) -> usize {
 }
 
 /// Seeks primes for the depth and derives keys of them for the ready ring.
+///
+/// Keys are cheapest in eights. While the pool is empty somebody may wait for the next one, so that
+/// a search is then for one pair of primes, and for twice as many after each, until the eights
+/// are full again: the first keys come soon, and a pool that stays empty costs little more.
 struct PrimeMaker {
     engine: RsaEngine,
     drbg: Drbg,
     batch: KeyPairBatch,
+    rush_pairs: usize,
 }
 
 impl Maker for PrimeMaker {
     fn step(&mut self, stock: &Stock) -> Result<(), MakeError> {
-        let Self { engine, drbg, batch } = self;
-        let depth = stock.depth().expect("a pool of RSA keeps primes");
+        let Self { engine, drbg, batch, rush_pairs } = self;
+        let depth = stock.depth();
         if stock.can_derive() {
             let mut room = stock.ready().claim(DERIVED_ROWS);
             let primes = depth.withdraw(room.len());
-            engine.derive(drbg, primes.contents(), batch)?;
-            stock.put(batch, &mut room);
+            if primes.len() > 0 {
+                engine.derive(drbg, primes.contents(), batch)?;
+                stock.put(batch, &mut room);
+            }
             return Ok(());
         }
-        let is_found = engine.seek(drbg, |primes| {
+        let is_empty = stock.is_empty();
+        let pairs = if is_empty { *rush_pairs } else { PRIME_PAIRS };
+        let is_found = engine.seek(drbg, pairs, |primes| {
             depth.claim(1).put(|cell| cell.copy_from_slice(primes));
         });
         if is_found {
             // A new search begins, with nothing in it that an older state of the generator drew.
             engine.forget();
             drbg.reseed()?;
+            *rush_pairs = if is_empty { (2 * pairs).min(PRIME_PAIRS) } else { 1 };
         }
         Ok(())
     }

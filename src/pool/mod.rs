@@ -18,6 +18,7 @@
 //! - **Need.** A producer does one short unit of work for the pool that needs it most, then looks
 //!   again. First come ready rings below a quarter, the emptiest first, then whatever is below
 //!   its marks, by fill.
+//! - **On demand.** A pool that nobody has taken from yet has no memory and takes no work.
 //! - **Takers come first.** A taker takes no lock that a producer holds; what it takes is ready.
 //!   Producers run at the lowest priority, so that a taker that wakes gets its core at once.
 
@@ -60,6 +61,8 @@ use stock::Stock;
 pub struct PoolOptions {
     /// The specs, each with its marks.
     pub pools: Vec<(KeyPairSpec, Marks)>,
+    /// Specs whose pools get memory and pairs only once somebody has asked for one.
+    pub on_demand: Vec<(KeyPairSpec, Marks)>,
     /// Instructions the producers' engines run on.
     pub backend: Backend,
     /// Number of producers; one for each core of this process if not said.
@@ -73,7 +76,22 @@ impl PoolOptions {
     #[must_use]
     pub fn new(specs: &[KeyPairSpec], backend: Backend) -> Self {
         let pools = specs.iter().map(|&spec| (spec, Marks::of(spec))).collect();
-        Self { pools, backend, producers: None, at_least: Protection::Undumped }
+        let on_demand = Vec::new();
+        Self { pools, on_demand, backend, producers: None, at_least: Protection::Undumped }
+    }
+
+    /// A pool of every spec: those of `kept` hold so many pairs from the start on, the others
+    /// are filled once they are asked for.
+    #[must_use]
+    pub fn of_every_spec(kept: &[(KeyPairSpec, usize)], backend: Backend) -> Self {
+        let others = KeyPairSpec::ALL.into_iter();
+        let others = others.filter(|spec| kept.iter().all(|(other, _)| other != spec));
+        let marks = |&(spec, pairs)| (spec, Marks::of_pairs(spec, pairs));
+        Self {
+            pools: kept.iter().map(marks).collect(),
+            on_demand: others.map(|spec| (spec, Marks::on_demand(spec))).collect(),
+            ..Self::new(&[], backend)
+        }
     }
 }
 
@@ -81,6 +99,8 @@ impl PoolOptions {
 #[derive(Debug)]
 struct Shared {
     stocks: Vec<Stock>,
+    /// How many of them, the first, are kept from the start on.
+    kept: usize,
     /// A pool may need something.
     need: Event,
     is_stopping: AtomicBool,
@@ -113,15 +133,26 @@ impl Pools {
         make: impl Fn(KeyPairSpec) -> Result<Box<dyn Maker>, MakeError> + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let team = team::start("keymill-pool", options.producers)?;
-        let mut stocks: Vec<Stock> = Vec::with_capacity(options.pools.len());
-        for &(spec, marks) in &options.pools {
+        let all = options.pools.iter().chain(&options.on_demand);
+        let mut stocks: Vec<Stock> = Vec::new();
+        for &(spec, marks) in all {
             if stocks.iter().any(|stock| stock.spec() == spec) {
                 let twice = format!("two pools of {spec}");
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, twice));
             }
-            stocks.push(Stock::new(spec, marks, team.current_num_threads(), options.at_least)?);
+            let producers = team.current_num_threads();
+            stocks.push(Stock::new(spec, marks, producers, options.at_least));
         }
-        let shared = Shared { stocks, need: Event::new(), is_stopping: AtomicBool::new(false) };
+        for stock in &stocks[..options.pools.len()] {
+            stock.open()?;
+            stock.want();
+        }
+        let shared = Shared {
+            stocks,
+            kept: options.pools.len(),
+            need: Event::new(),
+            is_stopping: AtomicBool::new(false),
+        };
         let (shared, make) = (Arc::new(shared), Arc::new(make));
         let producers = WaitGroup::new();
         let (theirs, here) = (shared.clone(), producers.clone());
@@ -156,8 +187,8 @@ impl Pools {
             // Listening before looking: what comes in between is not missed.
             let listener = deadline.map(|_| stock.arrivals().listen());
             let taken = stock.take(batch, rows);
+            self.shared.tell_need(stock);
             if taken > 0 || rows == 0 {
-                self.shared.tell_need(stock);
                 return Ok(taken);
             }
             if let Some(reason) = stock.failure() {
@@ -188,10 +219,11 @@ impl Pools {
         Some(self.shared.stock(spec)?.arrivals().listen())
     }
 
-    /// Whether every ready ring has a quarter of what it can hold.
+    /// Whether every pool was filled up to its low mark once, those on demand left aside. Stays so,
+    /// however fast pairs are taken.
     #[must_use]
     pub fn is_warm(&self) -> bool {
-        self.shared.stocks.iter().all(|stock| !stock.is_low())
+        self.shared.stocks[..self.shared.kept].iter().all(Stock::was_warm)
     }
 
     /// Every pool as it is at the moment.
@@ -243,9 +275,9 @@ impl Shared {
         needs.min().map(|(_, number)| number)
     }
 
-    /// Wakes the producers that sleep, if `stock` has come to need them.
+    /// Wakes the producers that sleep, if `stock` has come to need them; a take may be the first.
     fn tell_need(&self, stock: &Stock) {
-        if stock.need().is_some() {
+        if stock.want() || stock.need().is_some() {
             self.need.notify(usize::MAX);
         }
     }

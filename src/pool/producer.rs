@@ -34,9 +34,14 @@ pub(super) fn run(shared: &Shared, make: &Make) {
 /// be wrong about more than this one pair.
 fn step(shared: &Shared, number: usize, maker: &mut Option<Box<dyn Maker>>, make: &Make) {
     let stock = &shared.stocks[number];
-    let work = || match maker {
-        Some(maker) => maker.step(stock),
-        None => maker.insert(make(stock.spec())?).step(stock),
+    let work = || {
+        if !stock.is_open() {
+            stock.open().map_err(|error| MakeError::Memory(error.kind()))?;
+        }
+        match maker {
+            Some(maker) => maker.step(stock),
+            None => maker.insert(make(stock.spec())?).step(stock),
+        }
     };
     let reason = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(())) => return,

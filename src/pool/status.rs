@@ -12,6 +12,10 @@ pub struct PoolStatus {
     pub spec: KeyPairSpec,
     /// How much it should hold.
     pub marks: Marks,
+    /// Whether it is kept full: from the start on, or since somebody first took from it.
+    pub is_wanted: bool,
+    /// Whether it was filled up to its low mark once.
+    pub was_warm: bool,
     /// Finished pairs.
     pub ready: usize,
     /// Pairs of primes behind them.
@@ -20,8 +24,8 @@ pub struct PoolStatus {
     pub made: u64,
     /// Pairs handed out since the start.
     pub taken: u64,
-    /// What its memory is.
-    pub protection: Protection,
+    /// What its memory is, once it has any.
+    pub protection: Option<Protection>,
     /// Why no more pairs are made, if so.
     pub failure: Option<MakeError>,
 }

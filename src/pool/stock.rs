@@ -1,17 +1,22 @@
 //! `Stock`: the pairs of one spec, finished ones in front and, for RSA, primes behind.
+//!
+//! A stock that nobody has asked for is closed: it has no memory and needs nothing. The first
+//! taker asks for it, and a producer opens it.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use event_listener::Event;
+use event_listener::{Event, IntoNotification};
 
 use super::maker::MakeError;
 use super::shelf::Shelf;
 use super::status::PoolStatus;
 use crate::crypto::KeyPairBatch;
 use crate::crypto::rsa::prime_pair_bytes;
-use crate::limits::{POOL_PAIRS_FAST, POOL_PAIRS_LATTICE, POOL_PRIMES_RSA, POOL_READY_RSA};
+use crate::limits::{
+    POOL_ON_DEMAND_RSA, POOL_PAIRS_FAST, POOL_PAIRS_LATTICE, POOL_PRIMES_RSA, POOL_READY_RSA,
+};
 use crate::spec::KeyPairSpec;
 use crate::sys::secret_memory::Protection;
 
@@ -37,12 +42,35 @@ impl Marks {
     #[must_use]
     pub const fn of(spec: KeyPairSpec) -> Self {
         if spec.rsa_bits().is_some() {
-            let depth = POOL_PRIMES_RSA;
-            return Self { low: POOL_READY_RSA + depth - depth / 8, ready: POOL_READY_RSA, depth };
+            return Self::of_pairs(spec, POOL_READY_RSA + POOL_PRIMES_RSA);
         }
         let is_lattice = spec.public_key_bytes() > 512;
-        let ready = if is_lattice { POOL_PAIRS_LATTICE } else { POOL_PAIRS_FAST };
-        Self { low: ready / 2, ready, depth: 0 }
+        Self::of_pairs(spec, if is_lattice { POOL_PAIRS_LATTICE } else { POOL_PAIRS_FAST })
+    }
+
+    /// Marks of a pool that is filled on demand: what an endpoint can make in some seconds.
+    #[must_use]
+    pub const fn on_demand(spec: KeyPairSpec) -> Self {
+        if spec.rsa_bits().is_some() {
+            return Self::of_pairs(spec, POOL_ON_DEMAND_RSA);
+        }
+        Self::of(spec)
+    }
+
+    /// Marks of a pool of `pairs` pairs. Of RSA as many are finished as a burst may want, and the
+    /// rest are primes, at a fifth of the memory.
+    ///
+    /// # Panics
+    ///
+    /// If `pairs` is 0.
+    #[must_use]
+    pub const fn of_pairs(spec: KeyPairSpec, pairs: usize) -> Self {
+        assert!(pairs > 0, "a pool holds something");
+        if spec.rsa_bits().is_none() {
+            return Self { low: pairs.div_ceil(2), ready: pairs, depth: 0 };
+        }
+        let ready = if pairs < POOL_READY_RSA { pairs } else { POOL_READY_RSA };
+        Self { low: pairs - pairs / 8, ready, depth: pairs - ready }
     }
 
     /// Pairs of a full pool.
@@ -57,58 +85,112 @@ impl Marks {
 pub(super) struct Stock {
     spec: KeyPairSpec,
     marks: Marks,
-    ready: Shelf,
-    depth: Option<Shelf>,
-    protection: Protection,
+    /// Cells for primes that the producers may need beyond the marks.
+    spare_cells: usize,
+    at_least: Protection,
+    shelves: OnceLock<Shelves>,
+    opening: Mutex<()>,
     arrivals: Event,
+    is_wanted: AtomicBool,
     is_refilling: AtomicBool,
+    was_warm: AtomicBool,
     failure: OnceLock<MakeError>,
     made: AtomicU64,
     taken: AtomicU64,
 }
 
+/// The memory of an open pool.
+#[derive(Debug)]
+struct Shelves {
+    ready: Shelf,
+    depth: Option<Shelf>,
+    protection: Protection,
+}
+
+impl Shelves {
+    fn new(
+        spec: KeyPairSpec,
+        marks: Marks,
+        spare_cells: usize,
+        at_least: Protection,
+    ) -> io::Result<Self> {
+        let pair_bytes = LENGTH_BYTES + spec.public_key_bytes() + spec.private_key_bytes_max();
+        let (ready, protection) = Shelf::new(marks.ready, pair_bytes, at_least)?;
+        let Some(bytes) = prime_pair_bytes(spec) else {
+            return Ok(Self { ready, depth: None, protection });
+        };
+        let (depth, its_protection) = Shelf::new(marks.depth + spare_cells, bytes, at_least)?;
+        Ok(Self { ready, depth: Some(depth), protection: protection.min(its_protection) })
+    }
+}
+
 impl Stock {
-    /// An empty pool that `producers` threads will fill.
+    /// A closed pool that `producers` threads will fill.
     pub(super) fn new(
         spec: KeyPairSpec,
         marks: Marks,
         producers: usize,
         at_least: Protection,
-    ) -> io::Result<Self> {
-        let pair_bytes = LENGTH_BYTES + spec.public_key_bytes() + spec.private_key_bytes_max();
-        let (ready, mut protection) = Shelf::new(marks.ready, pair_bytes, at_least)?;
-        let mut depth = None;
-        if let Some(bytes) = prime_pair_bytes(spec) {
-            // With room for what every producer may find while another finds the last.
-            let cells = marks.depth + DERIVED_ROWS * producers;
-            let (shelf, its_protection) = Shelf::new(cells, bytes, at_least)?;
-            protection = protection.min(its_protection);
-            depth = Some(shelf);
-        }
-        Ok(Self {
+    ) -> Self {
+        Self {
             spec,
             marks,
-            ready,
-            depth,
-            protection,
+            // What every producer may find while another finds the last.
+            spare_cells: DERIVED_ROWS * producers,
+            at_least,
+            shelves: OnceLock::new(),
+            opening: Mutex::new(()),
             arrivals: Event::new(),
+            is_wanted: AtomicBool::new(false),
             is_refilling: AtomicBool::new(true),
+            was_warm: AtomicBool::new(false),
             failure: OnceLock::new(),
             made: AtomicU64::new(0),
             taken: AtomicU64::new(0),
-        })
+        }
+    }
+
+    /// Lets producers open and fill the pool; returns whether it was unwanted.
+    pub(super) fn want(&self) -> bool {
+        !self.is_wanted.load(Ordering::Relaxed) && !self.is_wanted.swap(true, Ordering::SeqCst)
+    }
+
+    /// Gives the pool its memory, unless it has it.
+    pub(super) fn open(&self) -> io::Result<()> {
+        let _one_at_a_time = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shelves.get().is_none() {
+            let shelves = Shelves::new(self.spec, self.marks, self.spare_cells, self.at_least)?;
+            let _it_was_not_set = self.shelves.set(shelves);
+        }
+        Ok(())
+    }
+
+    /// Whether the pool has its memory.
+    pub(super) fn is_open(&self) -> bool {
+        self.shelves.get().is_some()
     }
 
     pub(super) const fn spec(&self) -> KeyPairSpec {
         self.spec
     }
 
-    pub(super) const fn ready(&self) -> &Shelf {
-        &self.ready
+    /// The ring of finished pairs.
+    ///
+    /// # Panics
+    ///
+    /// If the pool is closed; a producer opens it first.
+    pub(super) fn ready(&self) -> &Shelf {
+        &self.shelves.get().expect("the pool is open").ready
     }
 
-    pub(super) const fn depth(&self) -> Option<&Shelf> {
-        self.depth.as_ref()
+    /// The ring of primes.
+    ///
+    /// # Panics
+    ///
+    /// If the pool is closed, or not of RSA.
+    pub(super) fn depth(&self) -> &Shelf {
+        let depth = self.shelves.get().and_then(|shelves| shelves.depth.as_ref());
+        depth.expect("an open pool of RSA keeps primes")
     }
 
     /// Told whenever pairs become ready, or never will.
@@ -128,50 +210,62 @@ impl Stock {
     }
 
     /// Puts every pair of `batch` into the ready ring, as far as `room` is claimed, and empties
-    /// the batch.
+    /// the batch. Each pair wakes one of those who wait, in the order of their coming.
     pub(super) fn put(&self, batch: &mut KeyPairBatch, room: &mut super::shelf::Held<'_>) {
         let mut put = 0;
         for row in 0..batch.len() {
             let (public, private) = (batch.public_key(row), batch.private_key(row));
-            put += u64::from(room.put(|cell| encode(public, private, cell)));
+            put += usize::from(room.put(|cell| encode(public, private, cell)));
         }
         batch.clear();
-        self.made.fetch_add(put, Ordering::Relaxed);
-        self.arrivals.notify(usize::MAX);
+        self.made.fetch_add(put as u64, Ordering::Relaxed);
+        self.arrivals.notify(put.additional());
     }
 
     /// Moves up to `rows` pairs to the end of `batch`; returns how many there were.
     pub(super) fn take(&self, batch: &mut KeyPairBatch, rows: usize) -> usize {
         assert!(rows <= batch.capacity() - batch.len(), "the batch has room");
+        let Some(shelves) = self.shelves.get() else { return 0 };
         let mut taken = 0;
-        while taken < rows && self.ready.take(|cell| decode(cell, batch)).is_some() {
+        while taken < rows && shelves.ready.take(|cell| decode(cell, batch)).is_some() {
             taken += 1;
         }
         self.taken.fetch_add(taken as u64, Ordering::Relaxed);
         taken
     }
 
-    /// Whether fewer pairs are ready than a quarter of what the ring can hold.
-    pub(super) fn is_low(&self) -> bool {
-        self.ready.len() < self.ready.capacity().div_ceil(4)
+    /// Whether there is nothing at all, so that whoever comes must wait.
+    pub(super) fn is_empty(&self) -> bool {
+        self.level() == 0
+    }
+
+    /// Whether the pool was once filled up to its low mark.
+    pub(super) fn was_warm(&self) -> bool {
+        self.was_warm.load(Ordering::Relaxed)
     }
 
     /// Whether primes wait that the ready ring has room for.
     pub(super) fn can_derive(&self) -> bool {
-        let Some(depth) = &self.depth else { return false };
+        let Some(Shelves { ready, depth: Some(depth), .. }) = self.shelves.get() else {
+            return false;
+        };
         match depth.len() {
             0 => false,
-            1..DERIVED_ROWS => self.is_low(),
-            DERIVED_ROWS.. => self.ready.room() >= DERIVED_ROWS || self.is_low(),
+            1..DERIVED_ROWS => is_low(ready),
+            DERIVED_ROWS.. => ready.room() >= DERIVED_ROWS || is_low(ready),
         }
     }
 
     /// How urgently pairs should be made, the least first; `None` if not at all.
     pub(super) fn need(&self) -> Option<usize> {
-        if self.failure.get().is_some() {
+        if !self.is_wanted.load(Ordering::SeqCst) || self.failure.get().is_some() {
             return None;
         }
+        let Some(shelves) = self.shelves.get() else { return Some(0) };
         let level = self.level();
+        if level >= self.marks.low {
+            self.was_warm.store(true, Ordering::Relaxed);
+        }
         if level >= self.marks.high() {
             self.is_refilling.store(false, Ordering::Relaxed);
         } else if level < self.marks.low {
@@ -180,8 +274,8 @@ impl Stock {
         let is_wanted = self.is_refilling.load(Ordering::Relaxed) || self.can_derive();
         let per_mille = |part: usize, whole: usize| part * 1000 / whole.max(1);
         is_wanted.then(|| {
-            if self.is_low() {
-                per_mille(self.ready.len(), self.ready.capacity())
+            if is_low(&shelves.ready) {
+                per_mille(shelves.ready.len(), shelves.ready.capacity())
             } else {
                 1000 + per_mille(level, self.marks.high())
             }
@@ -190,21 +284,32 @@ impl Stock {
 
     /// Pairs there are, primes counted.
     fn level(&self) -> usize {
-        self.ready.len() + self.depth.as_ref().map_or(0, Shelf::len)
+        let level =
+            |shelves: &Shelves| shelves.ready.len() + shelves.depth.as_ref().map_or(0, Shelf::len);
+        self.shelves.get().map_or(0, level)
     }
 
     pub(super) fn status(&self) -> PoolStatus {
+        let shelves = self.shelves.get();
+        let depth = shelves.and_then(|shelves| shelves.depth.as_ref());
         PoolStatus {
             spec: self.spec,
             marks: self.marks,
-            ready: self.ready.len(),
-            depth: self.depth.as_ref().map_or(0, Shelf::len),
+            is_wanted: self.is_wanted.load(Ordering::Relaxed),
+            was_warm: self.was_warm(),
+            ready: shelves.map_or(0, |shelves| shelves.ready.len()),
+            depth: depth.map_or(0, Shelf::len),
             made: self.made.load(Ordering::Relaxed),
             taken: self.taken.load(Ordering::Relaxed),
-            protection: self.protection,
+            protection: shelves.map(|shelves| shelves.protection),
             failure: self.failure(),
         }
     }
+}
+
+/// Whether fewer pairs are ready than a quarter of what the ring can hold.
+fn is_low(ready: &Shelf) -> bool {
+    ready.len() < ready.capacity().div_ceil(4)
 }
 
 /// Writes a pair into a ready cell: length of the private half, public half, private half.

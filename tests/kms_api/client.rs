@@ -13,14 +13,15 @@ use keymill::keystore::{
     AccessKey, CreatePrincipal, Keystore, OpenOptions, ServedKeystore, ServedOptions, Session,
 };
 use keymill::kms::{Authentication, Endpoint, Server, ServerOptions};
-use keymill::pipeline::stock::Stock;
+use keymill::pipeline::source::PooledSource;
+use keymill::pool::{EmptyPool, PoolOptions, Pools};
 use keymill::secret::Secret;
 use keymill::sys::features::BackendChoice;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// How long an answer may take; RSA keys on a busy machine are slow.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The principal's access key.
 pub const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
@@ -62,6 +63,14 @@ impl TestServer {
     }
 
     pub fn start_served(authentication: Authentication, served: ServedOptions) -> Self {
+        Self::start_all(authentication, served, EmptyPool::Wait(PATIENCE))
+    }
+
+    pub fn start_all(
+        authentication: Authentication,
+        served: ServedOptions,
+        empty_pool: EmptyPool,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut keystore = Keystore::init(home.path(), OpenOptions::default()).unwrap();
         for (id, name, account, policy, expires) in [
@@ -86,8 +95,11 @@ impl TestServer {
                 })
                 .unwrap();
         }
-        let source = Stock::start(BackendChoice::Auto.select().unwrap()).unwrap();
-        let keystore = ServedKeystore::with(keystore, served).unwrap();
+        let backend = BackendChoice::Auto.select().unwrap();
+        let pools = PoolOptions { producers: Some(1), ..PoolOptions::of_every_spec(&[], backend) };
+        let pools = Arc::new(Pools::start(&pools).unwrap());
+        let source = PooledSource::new(pools, empty_pool);
+        let keystore = Arc::new(ServedKeystore::with(keystore, served).unwrap());
         let endpoint = Arc::new(Endpoint::new(keystore, Arc::new(source), authentication));
         let mut options = ServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         options.threads = Some(2);

@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod empty_pool;
 mod eventual;
 mod http;
 mod mutation;

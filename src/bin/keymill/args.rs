@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use keymill::keystore::ScopeOptions;
+use keymill::limits::POOL_PAIRS_MAX;
+use keymill::pool::EmptyPool;
 use keymill::spec::{Account, AliasName, KeyId, KeyPairSpec, Partition, Region};
 use keymill::sys::features::BackendChoice;
 
@@ -285,8 +287,36 @@ pub struct Serve {
     /// Instructions to make keys with: auto, portable or ifma
     #[arg(long, value_name = "BACKEND", default_value = "auto")]
     pub backend: BackendChoice,
+    /// Key pairs to keep ready from the start on, of each spec; others are made once asked for
+    #[arg(long, value_name = "SPEC=N", value_delimiter = ',')]
+    pub pool: Vec<PoolSize>,
+    /// What a call is told that finds no key pair ready: wait, throttle or error
+    #[arg(long, value_name = "POLICY", default_value = "wait")]
+    pub empty_pool: EmptyPool,
     #[command(flatten)]
     pub scope: Scope,
+}
+
+/// How many pairs of `spec` to keep ready.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSize {
+    pub spec: KeyPairSpec,
+    pub pairs: usize,
+}
+
+impl core::str::FromStr for PoolSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (spec, pairs) = text
+            .split_once('=')
+            .ok_or("a pool is given as SPEC=N, like RSA_2048=1000".to_owned())?;
+        let spec = spec.parse().map_err(|error| format!("{error}"))?;
+        match pairs.parse() {
+            Ok(pairs @ 1..=POOL_PAIRS_MAX) => Ok(Self { spec, pairs }),
+            _ => Err(format!("a pool holds 1 to {POOL_PAIRS_MAX} pairs, not {pairs:?}")),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -16,6 +16,7 @@ mod inspect;
 mod key;
 mod output;
 mod parts;
+mod pools;
 mod principal;
 mod repair;
 mod serve;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use keymill::keystore::{CreatePrincipal, Keystore, Seed, ServedKeystore, ServedOptions};
 use keymill::kms::{Authentication, Endpoint, Server, ServerOptions};
-use keymill::pipeline::stock::Stock;
+use keymill::pipeline::source::{KeyPairSource, PooledSource};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Arguments, Auth, Serve};
 use crate::failure::{Code, Failure};
 use crate::home;
 use crate::output::{print, say};
+use crate::pools;
 
 /// Name of the user that the first `serve` makes.
 const FIRST_PRINCIPAL: &str = "default";
@@ -28,10 +29,11 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
         Auth::Sigv4 => Authentication::SigV4,
         Auth::None => Authentication::None,
     };
-    let source = Stock::start(backend).map_err(|error| Failure::new(Code::TryAgain, error))?;
+    let pools = pools::start(wanted, backend)?;
+    let source: Arc<dyn KeyPairSource> = Arc::new(PooledSource::new(pools, wanted.empty_pool));
     let lateness = wanted.eventual.unsigned_abs();
     let keystore = ServedKeystore::with(keystore, ServedOptions { lateness, seed })?;
-    let endpoint = Endpoint::new(keystore, Arc::new(source), authentication);
+    let endpoint = Endpoint::new(Arc::new(keystore), source, authentication);
     let options = ServerOptions {
         threads: wanted.threads,
         connections_max: wanted.connections,

@@ -27,7 +27,7 @@ use crate::spec::KeyPairSpec;
 use crate::sys::features::Backend;
 use parts::{Parts, Workspace};
 
-pub use steps::prime_pair_bytes;
+pub use steps::{PRIME_PAIRS, prime_pair_bytes};
 
 /// Makes RSA key pairs of one size.
 pub struct RsaEngine {
@@ -107,7 +107,7 @@ trait Mill: Send {
     fn keys(&mut self, drbg: &mut Drbg, batch: &mut KeyPairBatch, keys: usize) -> bool;
 
     /// One step of a search for pairs of primes, as [`RsaEngine::seek`].
-    fn seek(&mut self, drbg: &mut Drbg, put: &mut dyn FnMut(&[u8])) -> bool;
+    fn seek(&mut self, drbg: &mut Drbg, pairs: usize, put: &mut dyn FnMut(&[u8])) -> bool;
 
     /// Adds the keys of one to eight pairs of primes; false if one failed its check.
     fn derive(
@@ -274,8 +274,9 @@ impl<N: Kernel, const K: usize> Mill for KeyMill<N, K> {
         self.finish(drbg, batch, keys)
     }
 
-    fn seek(&mut self, drbg: &mut Drbg, put: &mut dyn FnMut(&[u8])) -> bool {
-        let primes = &mut self.primes[..LANES];
+    fn seek(&mut self, drbg: &mut Drbg, pairs: usize, put: &mut dyn FnMut(&[u8])) -> bool {
+        assert!((1..=PRIME_PAIRS).contains(&pairs), "one to four pairs of primes");
+        let primes = &mut self.primes[..2 * pairs];
         if !self.search.step(drbg, primes) {
             return false;
         }

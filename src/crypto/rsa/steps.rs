@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::RsaEngine;
-use crate::crypto::arith::{limbs, modulus_bits};
+use crate::crypto::arith::{LANES, limbs, modulus_bits};
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::GenerateError;
 use crate::crypto::key_pair::KeyPairBatch;
@@ -20,12 +20,19 @@ pub const fn prime_pair_bytes(spec: KeyPairSpec) -> Option<usize> {
     }
 }
 
+/// Pairs of primes of one search that keeps its lanes full to the end.
+pub const PRIME_PAIRS: usize = LANES / 2;
+
 impl RsaEngine {
-    /// One step of a search for eight primes: a batch of tests to base 2, or, once eight numbers
-    /// have passed one, all rounds of Miller-Rabin. The last step shows each pair of primes to
-    /// `put` and returns true.
-    pub fn seek(&mut self, drbg: &mut Drbg, mut put: impl FnMut(&[u8])) -> bool {
-        self.mill.seek(drbg, &mut put)
+    /// One step of a search for `pairs` pairs of primes: a batch of tests to base 2, or, once enough
+    /// numbers have passed one, all rounds of Miller-Rabin. The last step shows each pair to `put`
+    /// and returns true.
+    ///
+    /// # Panics
+    ///
+    /// If `pairs` is 0 or more than [`PRIME_PAIRS`].
+    pub fn seek(&mut self, drbg: &mut Drbg, pairs: usize, mut put: impl FnMut(&[u8])) -> bool {
+        self.mill.seek(drbg, pairs, &mut put)
     }
 
     /// Forgets every candidate of the search. Due whenever the generator was reseeded: what an

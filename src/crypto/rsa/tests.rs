@@ -4,7 +4,7 @@ use rsa::PrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use rsa::traits::PrivateKeyParts;
 
-use super::RsaEngine;
+use super::{PRIME_PAIRS, RsaEngine};
 use crate::crypto::arith::{Eight, Kernel, Limbs, Modulus, Scratch};
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::{Engine, GenerateError};
@@ -48,7 +48,7 @@ fn an_independent_crate_accepts_keys_made_in_steps() {
     for spec in [KeyPairSpec::Rsa2048, KeyPairSpec::Rsa3072, KeyPairSpec::Rsa4096] {
         let (mut drbg, mut engine) = (Drbg::from_seed([8; 32]), RsaEngine::new(spec, backend));
         let mut pairs: Vec<Vec<u8>> = Vec::new();
-        while !engine.seek(&mut drbg, |pair| pairs.push(pair.to_vec())) {
+        while !engine.seek(&mut drbg, PRIME_PAIRS, |pair| pairs.push(pair.to_vec())) {
             assert!(pairs.is_empty(), "primes come with the last step");
         }
         assert_eq!(pairs.len(), 4);
@@ -110,7 +110,7 @@ fn one_wrong_bit_in_the_power_of_any_lane_ships_no_key() {
     let (spec, mut drbg) = (KeyPairSpec::Rsa2048, Drbg::from_seed([9; 32]));
     let mut honest = RsaEngine::new(spec, Backend::Portable);
     let mut pair = Vec::new();
-    while !honest.seek(&mut drbg, |bytes| pair = bytes.to_vec()) {}
+    while !honest.seek(&mut drbg, 1, |bytes| pair = bytes.to_vec()) {}
     for lane in 0..3 {
         let mut engine = RsaEngine::with_kernel(spec, Backend::Portable, Faulty { lane });
         for _ in 0..2 {

@@ -1,8 +1,6 @@
 //! `GenerateDataKeyPairWithoutPlaintext`, and `GenerateDataKeyPair`, which shows the private key
 //! too: a batch of one through the corridor.
 
-use core::future::poll_fn;
-
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -77,8 +75,7 @@ pub(in crate::kms) async fn answer(
     if members.dry_run == Some(true) {
         return Err(Error::dry_run());
     }
-    let source = &call.worker.endpoint.source;
-    let batch = poll_fn(|task| source.poll_take(spec, task)).await?;
+    let batch = call.take(spec).await?;
     let plaintext = shows_plaintext.then(|| Secret::new(batch.private_key(0).to_vec()));
     let contexts = Contexts { head: &[], rest: |_, aad: &mut Vec<u8>| context.encode(aad) };
     let wrapped = call.worker.with_drbg(|drbg| {

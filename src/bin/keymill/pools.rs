@@ -1,0 +1,31 @@
+//! The pools behind `keymill serve`.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use keymill::pool::{PoolOptions, Pools};
+use keymill::sys::features::Backend;
+
+use crate::args::Serve;
+use crate::failure::{Code, Failure};
+use crate::output::say;
+
+/// Starts a pool of every spec, and tells of those that are filled at once.
+pub fn start(wanted: &Serve, backend: Backend) -> Result<Arc<Pools>, Failure> {
+    let kept: Vec<_> = wanted.pool.iter().map(|pool| (pool.spec, pool.pairs)).collect();
+    let pools = Pools::start(&PoolOptions::of_every_spec(&kept, backend)).map_err(|error| {
+        let code = match error.kind() {
+            ErrorKind::InvalidInput => Code::Usage,
+            ErrorKind::PermissionDenied => Code::NoPermission,
+            _ => Code::TryAgain,
+        };
+        Failure::new(code, format!("--pool: {error}"))
+    })?;
+    for pool in pools.status() {
+        if let Some(protection) = pool.protection {
+            let (spec, pairs) = (pool.spec, pool.marks.high());
+            say(format!("filling a pool of {pairs} {spec} key pairs in {protection} memory"));
+        }
+    }
+    Ok(Arc::new(pools))
+}

@@ -6,7 +6,7 @@
 //!
 //! | room | what it is |
 //! |---|---|
-//! | [`kms`] | the second door: the KMS endpoint |
+//! | [`kms`], [`door`] | the second door, the KMS endpoint; the third, shared memory |
 //! | [`pipeline`] | the corridor: manifest, authorize, take, wrap, sink |
 //! | [`pool`] | ready key pairs of each spec, each handed out once |
 //! | [`keystore`] | KMS keys at rest |
@@ -15,6 +15,7 @@
 //! | [`spec`], [`secret`], [`limits`] | shared nouns, the secret's type, every bound |
 
 pub mod crypto;
+pub mod door;
 pub mod keystore;
 pub mod kms;
 pub mod limits;

@@ -221,3 +221,9 @@ pub const POOL_WAIT: Duration = Duration::from_secs(10);
 
 /// Longest wait of a taker.
 pub const POOL_WAIT_MAX: Duration = Duration::from_hours(24);
+
+/// Most clients of the shared-memory door.
+pub const DOOR_RINGS_MAX: usize = 64;
+
+/// How long a side of a ring looks for news before it sleeps.
+pub const DOOR_SPIN: Duration = Duration::from_micros(50);

@@ -90,6 +90,36 @@ impl EncryptionContext {
     }
 }
 
+impl EncryptionContext {
+    /// Reads an encoding, its pairs in any order; `None` if it is none. No bytes at all stand for
+    /// no pairs.
+    #[must_use]
+    pub fn decode(mut bytes: &[u8]) -> Option<Result<Self, EncryptionContextError>> {
+        if bytes.is_empty() {
+            return Some(Ok(Self::default()));
+        }
+        let pairs = read_length(&mut bytes)?;
+        let mut read = Vec::new();
+        for _ in 0..pairs {
+            read.push((read_text(&mut bytes)?, read_text(&mut bytes)?));
+        }
+        bytes.is_empty().then(|| Self::from_pairs(read))
+    }
+}
+
+fn read_length(bytes: &mut &[u8]) -> Option<usize> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    usize::try_from(u32::from_be_bytes(*length)).ok()
+}
+
+fn read_text<'b>(bytes: &mut &'b [u8]) -> Option<&'b str> {
+    let length = read_length(bytes)?;
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    core::str::from_utf8(text).ok()
+}
+
 /// Appends the leading count of the canonical encoding.
 pub fn encode_count(pairs: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&length(pairs));

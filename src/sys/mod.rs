@@ -14,5 +14,6 @@ pub mod priority;
 pub mod seccomp;
 pub mod secrecy;
 pub mod secret_memory;
+pub mod shared_memory;
 pub mod team;
 pub mod topology;

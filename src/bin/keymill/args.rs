@@ -290,6 +290,9 @@ pub struct Serve {
     /// Key pairs to keep ready from the start on, of each spec; others are made once asked for
     #[arg(long, value_name = "SPEC=N", value_delimiter = ',')]
     pub pool: Vec<PoolSize>,
+    /// Answer programs on this machine through shared memory too, which this Unix socket gives out
+    #[arg(long, value_name = "PATH")]
+    pub ring: Option<PathBuf>,
     /// What a call is told that finds no key pair ready: wait, throttle or error
     #[arg(long, value_name = "POLICY", default_value = "wait")]
     pub empty_pool: EmptyPool,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use keymill::door::{Door, Hall};
 use keymill::keystore::{CreatePrincipal, Keystore, Seed, ServedKeystore, ServedOptions};
 use keymill::kms::{Authentication, Endpoint, Server, ServerOptions};
 use keymill::pipeline::source::{KeyPairSource, PooledSource};
@@ -33,7 +34,9 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     let source: Arc<dyn KeyPairSource> = Arc::new(PooledSource::new(pools, wanted.empty_pool));
     let lateness = wanted.eventual.unsigned_abs();
     let keystore = ServedKeystore::with(keystore, ServedOptions { lateness, seed })?;
-    let endpoint = Endpoint::new(Arc::new(keystore), source, authentication);
+    let keystore = Arc::new(keystore);
+    let endpoint = Endpoint::new(Arc::clone(&keystore), Arc::clone(&source), authentication);
+    let door = open_door(wanted, Hall::new(keystore, source))?;
     let options = ServerOptions {
         threads: wanted.threads,
         connections_max: wanted.connections,
@@ -49,7 +52,20 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     wait_for_signal()?;
     say("stopping");
     server.stop();
+    drop(door);
     Ok(())
+}
+
+/// Opens the shared-memory door, if one is wanted.
+fn open_door(wanted: &Serve, hall: Hall) -> Result<Option<Door>, Failure> {
+    let Some(path) = &wanted.ring else { return Ok(None) };
+    let door = Door::open(path, hall).map_err(|error| {
+        let message = format!("--ring {}: {error}", path.display());
+        Failure::new(Code::CannotCreate, message)
+            .hint("give the path of a socket that is to be made, like /run/user/1000/keymill.ring")
+    })?;
+    say(format!("giving rings at {}", path.display()));
+    Ok(Some(door))
 }
 
 /// The keystore, put to the seed if there is one.

@@ -1,0 +1,102 @@
+//! The shared-memory door of the real program, killed at random moments.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use keymill::door::{CallError, Client, Request};
+use keymill::spec::{EncryptionContext, KeyPairSpec};
+
+const CLIENTS: usize = 2;
+
+/// A running `keymill serve`, killed at the end.
+struct Serve(Child);
+
+impl Serve {
+    fn start(home: &Path, ring: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_keymill"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--threads", "1", "--home"])
+            .arg(home)
+            .arg("--ring")
+            .arg(ring)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("listening on")), "it serves");
+        thread::spawn(move || lines.for_each(drop));
+        Self(child)
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Takes pairs of two kinds until the server is gone; returns their public keys.
+fn take_until_gone(mut client: Client) -> Vec<Vec<u8>> {
+    let context = EncryptionContext::from_pairs([("round", "kill")]).unwrap();
+    let mut keys = Vec::new();
+    loop {
+        let is_tenth = keys.len() % 1000 == 999;
+        let spec = if is_tenth { KeyPairSpec::Rsa2048 } else { KeyPairSpec::EccNistP256 };
+        let request = Request { key_id: "alias/default", spec, context: &context, dry_run: false };
+        match client.call(&request) {
+            Ok(answer) => keys.push(answer.public_key),
+            Err(CallError::Gone) => return keys,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Kills the server `rounds` times while clients take.
+fn kill_rounds(rounds: u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, ring) = (folder.path().join("home"), folder.path().join("ring"));
+    let mut seen: HashSet<Vec<u8>> = HashSet::new();
+    for round in 0..rounds {
+        let mut serve = Serve::start(&home, &ring);
+        let begun = Instant::now();
+        let taken: Vec<Vec<u8>> = thread::scope(|scope| {
+            let clients: [_; CLIENTS] = core::array::from_fn(|_| {
+                let client = Client::connect(&ring).unwrap();
+                scope.spawn(|| take_until_gone(client))
+            });
+            // A moment that no round shares with another, early or in the middle of it.
+            let nanoseconds = begun.elapsed().subsec_nanos();
+            thread::sleep(Duration::from_millis(5 + u64::from(nanoseconds % 97) * 2));
+            serve.kill();
+            clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+        });
+        println!("round {round}: {} pairs", taken.len());
+        for key in taken {
+            assert!(seen.insert(key), "a key was issued twice");
+        }
+    }
+    assert!(seen.len() > rounds as usize, "rounds gave pairs");
+}
+
+#[test]
+fn a_killed_server_issues_no_key_twice() {
+    kill_rounds(10);
+}
+
+#[test]
+#[ignore = "takes minutes; the same as the one above, more often"]
+fn a_server_killed_often_issues_no_key_twice() {
+    kill_rounds(200);
+}

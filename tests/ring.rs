@@ -1,4 +1,4 @@
-//! The shared-memory door of the real program, killed at random moments.
+//! The shared-memory door of the real program, killed at random moments, and its status.
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keymill::door::{CallError, Client, Request};
+use keymill::door::{CallError, Client, Request, Status};
 use keymill::spec::{EncryptionContext, KeyPairSpec};
 
 const CLIENTS: usize = 2;
@@ -88,6 +88,45 @@ fn kill_rounds(rounds: u32) {
         }
     }
     assert!(seen.len() > rounds as usize, "rounds gave pairs");
+}
+
+#[test]
+fn a_running_server_tells_what_it_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, ring) = (folder.path().join("home"), folder.path().join("ring"));
+    let _serve = Serve::start(&home, &ring);
+    let context = EncryptionContext::default();
+    let (key_id, spec) = ("alias/default", KeyPairSpec::Rsa2048);
+    let mut client = Client::connect(&ring).unwrap();
+    client.call(&Request { key_id, spec, context: &context, dry_run: false }).unwrap();
+    let read = || Status::of_server(&home.join("status.sock")).unwrap();
+    let mut status = read();
+    // A hundred primes take a number of tests that is a tenth off, mostly.
+    while status.pools[0].search.as_ref().unwrap().primes < 100 {
+        thread::sleep(Duration::from_millis(20));
+        status = read();
+    }
+    let pool = &status.pools[0];
+    assert_eq!((status.pools.len(), &*pool.spec, pool.taken), (1, "RSA_2048", 1));
+    let search = pool.search.as_ref().unwrap();
+    let tests = search.tested as f64 / search.primes as f64 / search.expected_tests_a_prime;
+    assert!((0.5..2.0).contains(&tests), "{tests} of the tests expected");
+    let made: u64 = status.producers.iter().map(|producer| producer.made).sum();
+    assert!(made >= 1 && status.producers.iter().any(|producer| producer.cpu_seconds > 0.0));
+    let top = |arguments: &[&str]| {
+        let top = Command::new(env!("CARGO_BIN_EXE_keymill"))
+            .args(["top", "-n", "1", "--home"])
+            .arg(&home)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(top.status.success(), "{top:?}");
+        String::from_utf8(top.stdout).unwrap()
+    };
+    let line = top(&[]);
+    assert!(line.contains(" s: RSA_2048 ") && line.contains("faults since warm"), "{line}");
+    let read: Status = serde_json::from_str(&top(&["--json"])).unwrap();
+    assert_eq!(read.pools[0].taken, 1);
 }
 
 #[test]

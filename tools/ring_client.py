@@ -129,7 +129,10 @@ def main():
     arguments = parser.parse_args()
     ring, context = Ring(arguments.path), json.loads(arguments.context)
     for _ in range(arguments.count):
-        pair = ring.call(arguments.key_id, arguments.spec, context)
+        try:
+            pair = ring.call(arguments.key_id, arguments.spec, context)
+        except Refused as refused:
+            raise SystemExit(": ".join(refused.args)) from None
         for blob in ("PublicKey", "PrivateKeyCiphertextBlob"):
             pair[blob] = base64.b64encode(pair[blob]).decode()
         print(json.dumps(pair))

@@ -61,9 +61,11 @@ mod message;
 mod ring;
 mod server;
 mod signal;
+mod status;
 #[cfg(test)]
 mod tests;
 
 pub use client::{CallError, Client};
 pub use message::{Answer, Refusal, Request};
 pub use server::{Door, Hall};
+pub use status::{PoolLine, ProducerLine, SearchLine, Status, StatusDoor};

@@ -17,8 +17,8 @@ use crate::sys::features::Backend;
 
 /// Fills one pool, step by step.
 pub(super) trait Maker: Send {
-    /// Does one unit of work for `stock`.
-    fn step(&mut self, stock: &Stock) -> Result<(), MakeError>;
+    /// Does one unit of work for `stock`; returns how many pairs it finished.
+    fn step(&mut self, stock: &Stock) -> Result<usize, MakeError>;
 }
 
 /// Why no more pairs are made.
@@ -87,14 +87,13 @@ struct BatchMaker {
 }
 
 impl Maker for BatchMaker {
-    fn step(&mut self, stock: &Stock) -> Result<(), MakeError> {
+    fn step(&mut self, stock: &Stock) -> Result<usize, MakeError> {
         let mut room = stock.ready().claim(self.rows);
         let begun = Instant::now();
         self.drbg.reseed()?;
         self.engine.generate(&mut self.drbg, &mut self.batch, room.len())?;
         self.rows = next_rows(self.rows, begun.elapsed());
-        stock.put(&mut self.batch, &mut room);
-        Ok(())
+        Ok(stock.put(&mut self.batch, &mut room))
     }
 }
 
@@ -120,29 +119,30 @@ struct PrimeMaker {
 }
 
 impl Maker for PrimeMaker {
-    fn step(&mut self, stock: &Stock) -> Result<(), MakeError> {
+    fn step(&mut self, stock: &Stock) -> Result<usize, MakeError> {
         let Self { engine, drbg, batch, rush_pairs } = self;
         let depth = stock.depth();
         if stock.can_derive() {
             let mut room = stock.ready().claim(DERIVED_ROWS);
             let primes = depth.withdraw(room.len());
-            if primes.len() > 0 {
-                engine.derive(drbg, primes.contents(), batch)?;
-                stock.put(batch, &mut room);
+            if primes.len() == 0 {
+                return Ok(0);
             }
-            return Ok(());
+            engine.derive(drbg, primes.contents(), batch)?;
+            return Ok(stock.put(batch, &mut room));
         }
         let is_empty = stock.is_empty();
         let pairs = if is_empty { *rush_pairs } else { PRIME_PAIRS };
         let is_found = engine.seek(drbg, pairs, |primes| {
             depth.claim(1).put(|cell| cell.copy_from_slice(primes));
         });
+        stock.count_search(engine.take_tally());
         if is_found {
             // A new search begins, with nothing in it that an older state of the generator drew.
             engine.forget();
             drbg.reseed()?;
             *rush_pairs = if is_empty { (2 * pairs).min(PRIME_PAIRS) } else { 1 };
         }
-        Ok(())
+        Ok(0)
     }
 }

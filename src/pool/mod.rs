@@ -49,11 +49,12 @@ use crate::sys::secret_memory::Protection;
 use crate::sys::team;
 
 pub use maker::MakeError;
-pub use status::PoolStatus;
+pub use status::{PoolStatus, ProducerStatus};
 pub use stock::Marks;
 pub use take::{EmptyPool, TakeError};
 
 use maker::{Maker, maker};
+use producer::Diary;
 use stock::Stock;
 
 /// What pools there are to be, and who fills them.
@@ -99,6 +100,8 @@ impl PoolOptions {
 #[derive(Debug)]
 struct Shared {
     stocks: Vec<Stock>,
+    /// One of each producer.
+    diaries: Vec<Diary>,
     /// How many of them, the first, are kept from the start on.
     kept: usize,
     /// A pool may need something.
@@ -149,6 +152,7 @@ impl Pools {
         }
         let shared = Shared {
             stocks,
+            diaries: (0..team.current_num_threads()).map(|_| Diary::default()).collect(),
             kept: options.pools.len(),
             need: Event::new(),
             is_stopping: AtomicBool::new(false),
@@ -156,9 +160,9 @@ impl Pools {
         let (shared, make) = (Arc::new(shared), Arc::new(make));
         let producers = WaitGroup::new();
         let (theirs, here) = (shared.clone(), producers.clone());
-        team.spawn_broadcast(move |_| {
+        team.spawn_broadcast(move |context| {
             let _is_waited_for = here.clone();
-            producer::run(&theirs, &*make);
+            producer::run(&theirs, &theirs.diaries[context.index()], &*make);
         });
         Ok(Self { shared, producers: Some(producers), team })
     }
@@ -230,6 +234,12 @@ impl Pools {
     #[must_use]
     pub fn status(&self) -> Vec<PoolStatus> {
         self.shared.stocks.iter().map(Stock::status).collect()
+    }
+
+    /// Every producer as it is at the moment.
+    #[must_use]
+    pub fn producer_status(&self) -> Vec<ProducerStatus> {
+        self.shared.diaries.iter().map(Diary::status).collect()
     }
 
     /// Number of producers.

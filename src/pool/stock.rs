@@ -13,6 +13,8 @@ use super::maker::MakeError;
 use super::shelf::Shelf;
 use super::status::PoolStatus;
 use crate::crypto::KeyPairBatch;
+use crate::crypto::prime::expected_tests;
+use crate::crypto::prime::search::Tally;
 use crate::crypto::rsa::prime_pair_bytes;
 use crate::limits::{
     POOL_ON_DEMAND_RSA, POOL_PAIRS_FAST, POOL_PAIRS_LATTICE, POOL_PRIMES_RSA, POOL_READY_RSA,
@@ -97,6 +99,8 @@ pub(super) struct Stock {
     failure: OnceLock<MakeError>,
     made: AtomicU64,
     taken: AtomicU64,
+    tested: AtomicU64,
+    primes: AtomicU64,
 }
 
 /// The memory of an open pool.
@@ -147,6 +151,8 @@ impl Stock {
             failure: OnceLock::new(),
             made: AtomicU64::new(0),
             taken: AtomicU64::new(0),
+            tested: AtomicU64::new(0),
+            primes: AtomicU64::new(0),
         }
     }
 
@@ -210,8 +216,9 @@ impl Stock {
     }
 
     /// Puts every pair of `batch` into the ready ring, as far as `room` is claimed, and empties
-    /// the batch. Each pair wakes one of those who wait, in the order of their coming.
-    pub(super) fn put(&self, batch: &mut KeyPairBatch, room: &mut super::shelf::Held<'_>) {
+    /// the batch; returns how many it put. Each pair wakes one of those who wait, in the order of
+    /// their coming.
+    pub(super) fn put(&self, batch: &mut KeyPairBatch, room: &mut super::shelf::Held<'_>) -> usize {
         let mut put = 0;
         for row in 0..batch.len() {
             let (public, private) = (batch.public_key(row), batch.private_key(row));
@@ -220,6 +227,13 @@ impl Stock {
         batch.clear();
         self.made.fetch_add(put as u64, Ordering::Relaxed);
         self.arrivals.notify(put.additional());
+        put
+    }
+
+    /// Counts what a search for primes has done.
+    pub(super) fn count_search(&self, tally: Tally) {
+        self.tested.fetch_add(tally.tested, Ordering::Relaxed);
+        self.primes.fetch_add(tally.primes, Ordering::Relaxed);
     }
 
     /// Moves up to `rows` pairs to the end of `batch`; returns how many there were.
@@ -301,6 +315,9 @@ impl Stock {
             depth: depth.map_or(0, Shelf::len),
             made: self.made.load(Ordering::Relaxed),
             taken: self.taken.load(Ordering::Relaxed),
+            tested: self.tested.load(Ordering::Relaxed),
+            primes: self.primes.load(Ordering::Relaxed),
+            expected_tests: self.spec.rsa_bits().map(|bits| expected_tests(bits / 2)),
             protection: shelves.map(|shelves| shelves.protection),
             failure: self.failure(),
         }

@@ -19,7 +19,7 @@ struct Numbered {
 }
 
 impl Maker for Numbered {
-    fn step(&mut self, stock: &Stock) -> Result<(), MakeError> {
+    fn step(&mut self, stock: &Stock) -> Result<usize, MakeError> {
         let mut room = stock.ready().claim(self.rows);
         let mut batch = KeyPairBatch::with_capacity(stock.spec(), self.rows);
         for _ in 0..room.len() {
@@ -31,16 +31,15 @@ impl Maker for Numbered {
                 8
             });
         }
-        stock.put(&mut batch, &mut room);
-        Ok(())
+        Ok(stock.put(&mut batch, &mut room))
     }
 }
 
 /// Calls `first`, and counts.
 struct Faulty<F>(F, Arc<AtomicUsize>);
 
-impl<F: FnMut(&Stock) -> Result<(), MakeError> + Send> Maker for Faulty<F> {
-    fn step(&mut self, stock: &Stock) -> Result<(), MakeError> {
+impl<F: FnMut(&Stock) -> Result<usize, MakeError> + Send> Maker for Faulty<F> {
+    fn step(&mut self, stock: &Stock) -> Result<usize, MakeError> {
         self.1.fetch_add(1, Ordering::Relaxed);
         (self.0)(stock)
     }
@@ -64,7 +63,7 @@ fn numbered(ready: usize, producers: usize) -> (Pools, Arc<AtomicU64>) {
 }
 
 fn faulty(
-    fault: impl FnMut(&Stock) -> Result<(), MakeError> + Clone + Send + Sync + 'static,
+    fault: impl FnMut(&Stock) -> Result<usize, MakeError> + Clone + Send + Sync + 'static,
 ) -> (Pools, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = calls.clone();
@@ -147,7 +146,7 @@ fn real_pairs_of_every_kind_come_out_checked_and_once() {
 fn an_empty_pool_answers_by_policy() {
     let (pools, _) = faulty(|_| {
         std::thread::sleep(Duration::from_millis(1));
-        Ok(())
+        Ok(0)
     });
     let take = |policy| pools.take(&mut batch(1), 1, policy);
     assert_eq!(take(EmptyPool::Throttle), Err(TakeError::Throttled { spec: SPEC }));

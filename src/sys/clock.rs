@@ -1,4 +1,4 @@
-//! The clock that stages are timed by.
+//! The clocks that stages and threads are timed by.
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -6,7 +6,17 @@ use rustix::time::{ClockId, clock_gettime};
 /// clock into the process.
 #[must_use]
 pub fn nanoseconds() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
+    read(ClockId::Monotonic)
+}
+
+/// Nanoseconds of a processor that the calling thread has used. One system call.
+#[must_use]
+pub fn thread_nanoseconds() -> u64 {
+    read(ClockId::ThreadCPUTime)
+}
+
+fn read(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
     let second = now.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000);
     second.wrapping_add(now.tv_nsec.cast_unsigned())
 }

@@ -49,6 +49,8 @@ pub enum Command {
     Alias(Alias),
     /// Answer KMS clients over HTTP
     Serve(Serve),
+    /// Watch the pools and producers of a running serve
+    Top(Top),
     /// Who may call the endpoint
     #[command(subcommand)]
     Principal(Principal),
@@ -308,17 +310,15 @@ pub struct PoolSize {
 }
 
 impl core::str::FromStr for PoolSize {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (spec, pairs) = text
-            .split_once('=')
-            .ok_or("a pool is given as SPEC=N, like RSA_2048=1000".to_owned())?;
-        let spec = spec.parse().map_err(|error| format!("{error}"))?;
-        match pairs.parse() {
-            Ok(pairs @ 1..=POOL_PAIRS_MAX) => Ok(Self { spec, pairs }),
-            _ => Err(format!("a pool holds 1 to {POOL_PAIRS_MAX} pairs, not {pairs:?}")),
-        }
+        const FORM: &str = "a pool is given as SPEC=N, N from 1 to 16777216, like RSA_2048=1000";
+        const { assert!(POOL_PAIRS_MAX == 16_777_216) };
+        let (spec, pairs) = text.split_once('=').ok_or(FORM)?;
+        let spec = spec.parse().map_err(|_| FORM)?;
+        let pairs = pairs.parse().ok().filter(|pairs| (1..=POOL_PAIRS_MAX).contains(pairs));
+        Ok(Self { spec, pairs: pairs.ok_or(FORM)? })
     }
 }
 
@@ -326,6 +326,13 @@ impl core::str::FromStr for PoolSize {
 pub enum Auth {
     Sigv4,
     None,
+}
+
+#[derive(Debug, Args)]
+pub struct Top {
+    /// How many seconds to watch [default: until it is ended]
+    #[arg(long, short = 'n', value_name = "SECONDS")]
+    pub count: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

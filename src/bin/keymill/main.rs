@@ -20,6 +20,7 @@ mod pools;
 mod principal;
 mod repair;
 mod serve;
+mod top;
 mod verify;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Alias(alias) => alias::run(arguments, alias),
         Command::Serve(serve) => serve::run(arguments, serve),
         Command::Principal(principal) => principal::run(arguments, principal),
+        Command::Top(top) => top::run(arguments, top),
         Command::Inspect(inspect) => inspect::run(arguments, inspect),
         Command::Decrypt(decrypt) => decrypt::run(arguments, decrypt),
         Command::Verify(verify) => verify::run(arguments, verify),

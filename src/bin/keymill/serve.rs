@@ -31,6 +31,7 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
         Auth::None => Authentication::None,
     };
     let pools = pools::start(wanted, backend)?;
+    let status = pools::tell_status(arguments, &pools)?;
     let source: Arc<dyn KeyPairSource> = Arc::new(PooledSource::new(pools, wanted.empty_pool));
     let lateness = wanted.eventual.unsigned_abs();
     let keystore = ServedKeystore::with(keystore, ServedOptions { lateness, seed })?;
@@ -52,7 +53,7 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     wait_for_signal()?;
     say("stopping");
     server.stop();
-    drop(door);
+    drop((door, status));
     Ok(())
 }
 

@@ -36,6 +36,8 @@ mod tests;
 
 pub use search::Search;
 
+use crate::crypto::arith::DIGIT_BITS;
+
 /// Rounds of Miller-Rabin with random bases: the least that reach [`error_bound_bits`] by the
 /// formula of FIPS 186-5 C.1, which gives the values of its Table B.1.
 #[must_use]
@@ -62,6 +64,15 @@ pub const fn division_bound(digits: usize) -> usize {
         30 => 1 << 17,
         _ => 1 << 18,
     }
+}
+
+/// Fermat tests that a prime of `bits` bits takes on average, after division up to
+/// [`division_bound`] (Mertens' third theorem).
+#[must_use]
+pub fn expected_tests(bits: usize) -> f64 {
+    const E_TO_MINUS_GAMMA: f64 = 0.561_459_483_566_885;
+    let bound = division_bound(bits.div_ceil(DIGIT_BITS)) as f64;
+    E_TO_MINUS_GAMMA * bits as f64 * core::f64::consts::LN_2 / bound.ln()
 }
 
 /// All primes up to `bound`.

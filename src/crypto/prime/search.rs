@@ -34,6 +34,16 @@ pub struct Search<N, const K: usize> {
     scratch: Box<Scratch>,
     sixteen: Box<Sixteen<K>>,
     base: Box<Eight<K>>,
+    tally: Tally,
+}
+
+/// What a search has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Numbers put to a Fermat test.
+    pub tested: u64,
+    /// Primes found.
+    pub primes: u64,
 }
 
 impl<N: Kernel, const K: usize> Search<N, K> {
@@ -51,6 +61,7 @@ impl<N: Kernel, const K: usize> Search<N, K> {
             scratch: Box::default(),
             sixteen: Box::new([Eight::ZERO; 2]),
             base: Box::new(Eight::ZERO),
+            tally: Tally::default(),
         }
     }
 
@@ -89,8 +100,14 @@ impl<N: Kernel, const K: usize> Search<N, K> {
                 kept += 1;
             }
             found += kept;
+            self.tally.primes += kept as u64;
         }
         self.wipe();
+    }
+
+    /// What was done since this was last asked.
+    pub fn take_tally(&mut self) -> Tally {
+        core::mem::take(&mut self.tally)
     }
 
     /// One step of a search: a batch of Fermat tests, or, once enough numbers have passed one,
@@ -108,6 +125,7 @@ impl<N: Kernel, const K: usize> Search<N, K> {
     fn fermat(&mut self, drbg: &mut Drbg) {
         let last = self.sieve.stages().len();
         self.sift(last, drbg, LANES);
+        self.tally.tested += LANES as u64;
         let batch = &mut self.sixteen[0];
         self.sifted[last].pop_lanes(batch);
         let modulus = Modulus::new(batch);

@@ -22,7 +22,7 @@ use crate::crypto::arith::{
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::{Engine, GenerateError};
 use crate::crypto::key_pair::KeyPairBatch;
-use crate::crypto::prime::search::{Search, WANTED_MAX};
+use crate::crypto::prime::search::{Search, Tally, WANTED_MAX};
 use crate::spec::KeyPairSpec;
 use crate::sys::features::Backend;
 use parts::{Parts, Workspace};
@@ -119,6 +119,9 @@ trait Mill: Send {
 
     /// Forgets the candidates of earlier batches.
     fn forget(&mut self);
+
+    /// What the search has done since this was last asked.
+    fn take_tally(&mut self) -> Tally;
 }
 
 /// Makes up to eight keys at a time; fewer share the lanes, so that one key has all of them.
@@ -306,6 +309,10 @@ impl<N: Kernel, const K: usize> Mill for KeyMill<N, K> {
 
     fn forget(&mut self) {
         self.search.forget();
+    }
+
+    fn take_tally(&mut self) -> Tally {
+        self.search.take_tally()
     }
 }
 

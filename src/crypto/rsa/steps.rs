@@ -8,6 +8,7 @@ use crate::crypto::arith::{LANES, limbs, modulus_bits};
 use crate::crypto::drbg::Drbg;
 use crate::crypto::engine::GenerateError;
 use crate::crypto::key_pair::KeyPairBatch;
+use crate::crypto::prime::search::Tally;
 use crate::spec::KeyPairSpec;
 
 /// Bytes of a pair of primes as [`RsaEngine::seek`] finds it: p and q, little-endian. `None` if
@@ -39,6 +40,11 @@ impl RsaEngine {
     /// older state drew must not come into new keys.
     pub fn forget(&mut self) {
         self.mill.forget();
+    }
+
+    /// What the search has done since this was last asked.
+    pub fn take_tally(&mut self) -> Tally {
+        self.mill.take_tally()
     }
 
     /// Adds the keys of one to eight pairs of primes from [`seek`](Self::seek) to `batch`, checked

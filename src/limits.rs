@@ -227,3 +227,26 @@ pub const DOOR_RINGS_MAX: usize = 64;
 
 /// How long a side of a ring looks for news before it sleeps.
 pub const DOOR_SPIN: Duration = Duration::from_micros(50);
+
+/// Records of a sealed pool of RSA that are claimed at a time, and lost if their taker is killed.
+pub const POOL_CLAIM_RSA: u64 = 64;
+
+/// As [`POOL_CLAIM_RSA`], for specs whose keys are quickly made: a claim takes as long as making
+/// some thousands of them.
+pub const POOL_CLAIM_FAST: u64 = 1024;
+
+/// Records of a sealed pool that are claimed at a time.
+#[must_use]
+pub const fn pool_claim(spec: KeyPairSpec) -> u64 {
+    if spec.rsa_bits().is_some() { POOL_CLAIM_RSA } else { POOL_CLAIM_FAST }
+}
+
+/// Most records of a sealed pool: its key seals each under a random 96-bit nonce, and as many are
+/// safe (SP 800-38D, section 8.3).
+pub const POOL_RECORDS_MAX: u64 = 1 << 32;
+
+/// Time after which the records that were written are brought to the disk.
+pub const POOL_SYNC: Duration = Duration::from_secs(1);
+
+/// How long a claim waits while other processes have the keystore open.
+pub const POOL_CLAIM_WAIT: Duration = Duration::from_secs(30);

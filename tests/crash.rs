@@ -6,8 +6,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 
+mod rig;
+
 use std::collections::BTreeMap;
-use std::env;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -15,42 +16,15 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use keymill::pipeline::sink::arrow::{PartFile, SlotState};
+use rig::{Dice, SmallDisk, talk};
 use tempfile::TempDir;
 
 const KEYMILL: &str = env!("CARGO_BIN_EXE_keymill");
 const SPEC: &str = "ECC_NIST_EDWARDS25519";
 const TRY_AGAIN: i32 = 75;
-
-/// splitmix64, from a seed that is printed.
-struct Dice(u64);
-
-impl Dice {
-    fn new(test: &str) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let given = env::var("KEYMILL_TEST_SEED").ok();
-        let seed = given.map_or(now.as_secs() ^ u64::from(now.subsec_nanos()) << 32, |text| {
-            text.parse().expect("KEYMILL_TEST_SEED is a number")
-        });
-        println!("{test}: KEYMILL_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform between nothing and `longest`.
-    fn moment(&mut self, longest: Duration) -> Duration {
-        longest.mul_f64((self.roll() >> 11) as f64 / (1_u64 << 53) as f64)
-    }
-}
 
 /// One job with a folder for its output and one for its keystore.
 struct Job {
@@ -125,10 +99,6 @@ impl Job {
         assert_eq!(stamp(&self.path()), before, "a published file was touched");
         assert_eq!(self.names(), ["keys.arrow"]);
     }
-}
-
-fn talk(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Which file it is, and when it was last written to.
@@ -285,38 +255,6 @@ fn of_two_rivals_one_publishes() {
         }
         assert!(ended.iter().any(|output| output.status.success()), "both gave up");
         job.assert_complete();
-    }
-}
-
-/// A tmpfs of bounded size over a folder, gone when dropped.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    /// `None`, with the reason printed, where this user may not mount.
-    fn over(folder: &'a Path, size: &str) -> Option<Self> {
-        let options = format!("size={size}");
-        let mut mount = Command::new("mount");
-        let mount = mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder).output();
-        let reason = match mount {
-            Ok(output) if output.status.success() => return Some(Self(folder)),
-            Ok(output) => talk(&output),
-            Err(error) => error.to_string(),
-        };
-        println!("no small disk here: {}", reason.trim());
-        println!("the unit tests of sink::arrow feign a full disk instead");
-        None
-    }
-
-    fn resize(&self, size: &str) {
-        let options = format!("remount,size={size}");
-        let status = Command::new("mount").args(["-o", &options]).arg(self.0).status().unwrap();
-        assert!(status.success());
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        let _best_effort = Command::new("umount").arg("-l").arg(self.0).status();
     }
 }
 

@@ -16,7 +16,7 @@ use crate::limits::{
     GRANT_CONSTRAINT_PAIRS_MAX, GRANTS_PER_KEY_MAX, KEY_ID_CHARS_MAX, POLICY_BYTES_MAX,
 };
 use crate::spec::key_id::Scope;
-use crate::spec::{Account, Action, AliasName, KeyArn, MaterialId, Partition, Region};
+use crate::spec::{Account, Action, AliasName, KeyArn, MaterialId, Partition, PoolId, Region};
 
 /// Why an operation on the keystore failed.
 #[derive(Debug)]
@@ -89,6 +89,8 @@ pub enum Error {
     GrantNotFound(String),
     /// A principal cannot be made or found.
     Principal(PrincipalFault),
+    /// No sealed pool of this id was made with this keystore.
+    PoolUnknown(PoolId),
     /// The Region does not belong to the partition.
     PartitionMismatch(Region, Partition),
 
@@ -292,6 +294,7 @@ impl Error {
             | Self::AliasNotFound(..)
             | Self::GrantNotFound(_)
             | Self::Principal(PrincipalFault::Missing(_))
+            | Self::PoolUnknown(_)
             | Self::MaterialNotFound(..) => Kind::NotFound,
             Self::Disabled(_)
             | Self::PendingDeletion(_)
@@ -473,6 +476,9 @@ impl Error {
                 write!(f, "{arn} has no key material {id}")
             }
             Self::Principal(fault) => write!(f, "{fault}"),
+            Self::PoolUnknown(id) => {
+                write!(f, "the keystore knows no pool {id}: it is another's, or was made later")
+            }
             Self::PartitionMismatch(region, partition) => write!(
                 f,
                 "Region {region} belongs to partition {}, not {partition}: give a Region of \

@@ -1,4 +1,4 @@
-//! The database file: redb, five tables of JSON rows, one writer at a time.
+//! The database file: redb, six tables of JSON rows, one writer at a time.
 //!
 //! ```text
 //! meta        "header"                  -> Header
@@ -6,11 +6,11 @@
 //! aliases     (scope, name)             -> Alias
 //! principals  (account, access key id)  -> Principal
 //! grants      (key ARN, grant id)       -> Grant
+//! pools       (pool id, spec)           -> PoolLedger
 //! ```
 //!
-//! Version 1 of the format had no principals, version 2 no policies
-//! and grants. Their files are read as they
-//! are, and become version 3 with the first change that is written to them.
+//! Version 1 of the format had no principals, version 2 no policies, grants and pools. Their files
+//! are read as they are, and become version 3 with the first change that is written to them.
 //!
 //! Every open verifies the checksum of every page, so that a damaged file is an error at the door
 //! and never a surprise, or a panic of the database, inside. Every write is one transaction in two
@@ -31,6 +31,7 @@ use super::error::{Damage, Error};
 use super::grant::Grant;
 use super::home::{new_private_file, retry_while_busy};
 use super::key::KmsKey;
+use super::ledger::PoolLedger;
 use super::principal::Principal;
 use super::root::RootRecord;
 use super::state::{Change, State};
@@ -42,8 +43,8 @@ const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 const KEYS: TableDefinition<(&str, &str), &str> = TableDefinition::new("keys");
 const ALIASES: TableDefinition<(&str, &str), &str> = TableDefinition::new("aliases");
 const PRINCIPALS: TableDefinition<(&str, &str), &str> = TableDefinition::new("principals");
-
 const GRANTS: TableDefinition<(&str, &str), &str> = TableDefinition::new("grants");
+const POOLS: TableDefinition<(&str, &str), &str> = TableDefinition::new("pools");
 
 const HEADER: &str = "header";
 const FORMAT: &str = "keymill keystore";
@@ -128,6 +129,7 @@ struct Rows {
     aliases: Vec<(String, String)>,
     principals: Vec<(String, String)>,
     grants: Vec<(String, String)>,
+    pools: Vec<(String, String)>,
 }
 
 impl StoreFile {
@@ -142,6 +144,7 @@ impl StoreFile {
             transaction.open_table(ALIASES)?;
             transaction.open_table(PRINCIPALS)?;
             transaction.open_table(GRANTS)?;
+            transaction.open_table(POOLS)?;
             Ok(transaction.commit()?)
         };
         write().map_err(|error| Error::store(path, error))?;
@@ -191,6 +194,12 @@ impl StoreFile {
             let grant = grant.ok_or_else(|| self.damaged(Damage::Row { table: "grants", name }))?;
             state.apply(Change::PutGrant(Arc::new(grant)));
         }
+        for (name, json) in rows.pools {
+            let pool: Option<PoolLedger> = from_json(&json);
+            let pool = pool.filter(|pool| pool.is_consistent() && pool_name(pool) == name);
+            let pool = pool.ok_or_else(|| self.damaged(Damage::Row { table: "pools", name }))?;
+            state.apply(Change::PutPool(pool));
+        }
         Ok((header, state))
     }
 
@@ -229,6 +238,7 @@ impl StoreFile {
             aliases: read_table(&transaction.open_table(ALIASES)?)?,
             principals: read_table_if_there(transaction.open_table(PRINCIPALS))?,
             grants: read_table_if_there(transaction.open_table(GRANTS))?,
+            pools: read_table_if_there(transaction.open_table(POOLS))?,
         })
     }
 
@@ -309,6 +319,10 @@ fn write_change(transaction: &WriteTransaction, change: &Change) -> Result<(), r
         Change::RemoveGrant(key, id) => {
             transaction.open_table(GRANTS)?.remove((&*key.to_string(), &*id.to_string()))?;
         }
+        Change::PutPool(pool) => {
+            let name = (&*pool.id().to_string(), pool.spec().name());
+            transaction.open_table(POOLS)?.insert(name, to_json(pool).as_str())?;
+        }
     }
     Ok(())
 }
@@ -331,6 +345,11 @@ fn grant_name(grant: &Grant) -> String {
 /// The row's name as [`read_table`] gives it.
 fn alias_name(alias: &Alias) -> String {
     format!("{} {}", alias.scope(), alias.name())
+}
+
+/// The row's name as [`read_table`] gives it.
+fn pool_name(pool: &PoolLedger) -> String {
+    format!("{} {}", pool.id(), pool.spec())
 }
 
 fn to_json(record: &impl Serialize) -> String {

@@ -24,9 +24,11 @@ use super::root::{RootKey, random};
 use crate::crypto::kdf::kbkdf_hmac_sha256;
 use crate::crypto::seal::material_id;
 use crate::secret::Secret;
-use crate::spec::{KeyArn, MaterialId, ResourceId};
+use crate::spec::{KeyArn, MaterialId, PoolId, ResourceId};
 
 const SEAL_LABEL: &[u8] = b"keymill/keystore/material/v1";
+const POOLS_LABEL: &[u8] = b"keymill/keystore/pools/v1";
+const POOL_LABEL: &[u8] = b"keymill/pool/v1";
 const AAD_BYTES: usize = 77;
 const AAD_MAGIC: &[u8; 24] = b"keymill/keystore/sealed/";
 const SEAL_VERSION: u32 = 1;
@@ -50,13 +52,22 @@ impl Material {
     }
 }
 
-/// Seals and opens materials.
-pub(super) struct SealingKey(Aes256Gcm);
+/// Seals and opens materials, and derives the keys of sealed pools.
+pub(super) struct SealingKey {
+    cipher: Aes256Gcm,
+    pools: Secret<[u8; 32]>,
+}
 
 impl SealingKey {
     pub(super) fn derive(root: &RootKey, store_id: &[u8; 16]) -> Self {
         let key = kbkdf_hmac_sha256(root.0.expose(), SEAL_LABEL, store_id);
-        Self(Aes256Gcm::new(key.expose().into()))
+        let pools = kbkdf_hmac_sha256(root.0.expose(), POOLS_LABEL, store_id);
+        Self { cipher: Aes256Gcm::new(key.expose().into()), pools }
+    }
+
+    /// The key of one sealed pool: no other pool, and no other keystore, has it.
+    pub(super) fn pool_key(&self, id: PoolId) -> Secret<[u8; 32]> {
+        kbkdf_hmac_sha256(self.pools.expose(), POOL_LABEL, &id.0)
     }
 
     pub(super) fn seal(&self, material: &Material) -> Result<String, Error> {
@@ -77,7 +88,7 @@ impl SealingKey {
         let mut sealed = [&nonce[..], secret, &[0; 16]].concat();
         let (text, tag) = sealed[12..].split_at_mut(secret.len());
         let computed = self
-            .0
+            .cipher
             .encrypt_inout_detached(&nonce.into(), aad, InOutBuf::from(text))
             .expect("a secret is within the limit of GCM");
         tag.copy_from_slice(&computed);
@@ -91,7 +102,7 @@ impl SealingKey {
         let (ciphertext, tag) = rest.split_last_chunk::<16>()?;
         let mut secret = Secret::new(ciphertext.to_vec());
         let buffer = InOutBuf::from(secret.expose_mut().as_mut_slice());
-        self.0.decrypt_inout_detached(nonce.into(), aad, buffer, tag.into()).ok()?;
+        self.cipher.decrypt_inout_detached(nonce.into(), aad, buffer, tag.into()).ok()?;
         Some(secret)
     }
 }

@@ -1,4 +1,5 @@
-//! Wrapping keys at rest: KMS keys, their material and their aliases, in one home directory.
+//! Wrapping keys at rest: KMS keys, their material and their aliases, in one home directory; and
+//! what has been handed out of which sealed pool.
 //!
 //! A [`Keystore`] is opened by one process at a time, and briefly: a job opens it, takes the
 //! [`Material`] it needs and closes it. Keys answer for their state as in AWS KMS, with AWS's
@@ -28,6 +29,7 @@ use jiff::Timestamp;
 
 mod alias;
 mod clock;
+mod closed;
 mod due;
 mod error;
 mod file;
@@ -35,6 +37,7 @@ mod grant;
 mod home;
 mod key;
 mod key_policy;
+mod ledger;
 mod lifecycle;
 mod material;
 pub mod policy;
@@ -55,6 +58,7 @@ mod text;
 
 pub use alias::{Alias, AliasEntry};
 pub use clock::{Clock, SystemClock};
+pub use closed::ClosedKeystore;
 pub use error::{Damage, Error, Kind, TagFault};
 pub use grant::{
     GRANT_OPERATIONS, Grant, GrantConstraints, GrantFault, GrantId, GrantTerms, GrantToken, Grants,
@@ -62,6 +66,7 @@ pub use grant::{
 };
 pub use key::{KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, UnknownName};
 pub use key_policy::check_policy;
+pub use ledger::{Claim, PoolLedger};
 pub use lifecycle::{CreateKey, DELETION_WINDOW_DAYS_DEFAULT};
 pub use material::Material;
 pub use principal::{AccessKey, CreatePrincipal, Principal, PrincipalFault, Session};

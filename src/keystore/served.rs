@@ -19,7 +19,7 @@ use arc_swap::{ArcSwap, Guard};
 use super::error::Error;
 use super::seed::Seed;
 use super::snapshot::Snapshot;
-use super::{Keystore, Opener, ScopeOptions};
+use super::{ClosedKeystore, Keystore};
 use crate::spec::key_id::Scope;
 
 /// How long the file stays open after a change, and how often it is looked at while it is closed.
@@ -45,8 +45,7 @@ pub struct ServedKeystore {
 }
 
 struct Shared {
-    opener: Arc<Opener>,
-    store_id: [u8; 16],
+    closed: ClosedKeystore,
     scope: Scope,
     options: ServedOptions,
     /// What is seen.
@@ -90,8 +89,7 @@ impl ServedKeystore {
         let file =
             File { keystore: None, history, is_in_use: false, seen: None, is_closing: false };
         let shared = Arc::new(Shared {
-            opener: Arc::clone(&keystore.opener),
-            store_id: keystore.header.store_id,
+            closed: keystore.closed(),
             scope: keystore.scope.clone(),
             options,
             snapshot: ArcSwap::new(snapshot),
@@ -102,7 +100,7 @@ impl ServedKeystore {
         let watcher = thread::Builder::new()
             .name("keymill-keystore".to_owned())
             .spawn(move || watched.watch())
-            .map_err(Error::io("watch", &shared.opener.home.database()))?;
+            .map_err(Error::io("watch", &shared.closed.database()))?;
         Ok(Self { shared, watcher: Some(watcher) })
     }
 
@@ -159,19 +157,9 @@ impl Shared {
         file.is_in_use = true;
         let keystore = match file.keystore.take() {
             Some(keystore) => keystore,
-            None => self.reopen(WAIT)?,
+            None => self.closed.open(WAIT)?,
         };
         Ok(file.keystore.insert(keystore))
-    }
-
-    fn reopen(&self, wait: Duration) -> Result<Keystore, Error> {
-        let opener = Arc::clone(&self.opener);
-        let keystore = Keystore::open_with(opener, &ScopeOptions::default(), wait)?;
-        if keystore.header.store_id == self.store_id {
-            Ok(keystore)
-        } else {
-            Err(Error::Replaced(self.opener.home.database()))
-        }
     }
 
     /// Notes the keystore's present state, and shows what is to be seen of it.
@@ -204,7 +192,7 @@ impl Shared {
 
     /// Whether a deletion or rotation is to be done.
     fn is_due(&self) -> bool {
-        let now = self.opener.clock.now();
+        let now = self.closed.now();
         self.snapshot.load().due_next().is_some_and(|due| due <= now)
     }
 
@@ -225,7 +213,7 @@ impl Shared {
                 }
             } else if file.keystore.is_none() && file.seen != self.stamp() {
                 // While another process has the file open, or if it is gone, the snapshot stays.
-                if let Ok(keystore) = self.reopen(Duration::ZERO) {
+                if let Ok(keystore) = self.closed.open(Duration::ZERO) {
                     file.keystore = Some(keystore);
                     let _ = self.publish(&mut file);
                 }
@@ -242,7 +230,7 @@ impl Shared {
     }
 
     fn stamp(&self) -> Option<Stamp> {
-        let found = std::fs::metadata(self.opener.home.database()).ok()?;
+        let found = std::fs::metadata(self.closed.database()).ok()?;
         Some(Stamp { modified: found.modified().ok()?, bytes: found.len() })
     }
 }

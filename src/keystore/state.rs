@@ -1,4 +1,5 @@
-//! All keys, aliases, principals and grants in memory, and the changes that lead from one state to the next.
+//! All keys, aliases, principals, grants and pools in memory, and the changes that lead from one
+//! state to the next.
 //!
 //! A keystore is small and opened by one process, so it is read whole. An operation looks at the
 //! state, works out its changes, and these go to the file first and into the state second: an
@@ -12,9 +13,10 @@ use jiff::Timestamp;
 use super::alias::Alias;
 use super::grant::{Grant, GrantId, Grants};
 use super::key::KmsKey;
+use super::ledger::PoolLedger;
 use super::principal::Principal;
 use crate::spec::key_id::Scope;
-use crate::spec::{AliasName, KeyArn, ResourceId};
+use crate::spec::{AliasName, KeyArn, PoolId, ResourceId};
 
 /// One change to a row.
 #[derive(Debug)]
@@ -27,9 +29,10 @@ pub(super) enum Change {
     RemovePrincipal(Principal),
     PutGrant(Arc<Grant>),
     RemoveGrant(KeyArn, GrantId),
+    PutPool(PoolLedger),
 }
 
-/// Every key, alias, principal and grant.
+/// Every key, alias, principal, grant and pool.
 #[derive(Debug, Default)]
 pub(super) struct State {
     keys: BTreeMap<(ResourceId, Scope), KmsKey>,
@@ -38,6 +41,7 @@ pub(super) struct State {
     /// By key; shared with the snapshots of an endpoint.
     grants: BTreeMap<(ResourceId, Scope), Arc<Grants>>,
     no_grants: Arc<Grants>,
+    pools: BTreeMap<PoolId, PoolLedger>,
 }
 
 impl State {
@@ -70,6 +74,9 @@ impl State {
                 if let Some(grants) = self.grants.get_mut(&name) {
                     Arc::make_mut(grants).remove(id);
                 }
+            }
+            Change::PutPool(pool) => {
+                self.pools.insert(pool.id(), pool);
             }
         }
     }
@@ -110,6 +117,10 @@ impl State {
     /// The grants of one key.
     pub(super) fn grants_of(&self, arn: &KeyArn) -> &Arc<Grants> {
         self.grants.get(&(arn.id, arn.scope.clone())).unwrap_or(&self.no_grants)
+    }
+
+    pub(super) fn pool(&self, id: PoolId) -> Option<&PoolLedger> {
+        self.pools.get(&id)
     }
 
     /// Whether the key an alias points to is there.

@@ -6,6 +6,7 @@ use std::io;
 use crate::pipeline::authorize::AuthorizeError;
 use crate::pipeline::manifest::ManifestError;
 use crate::pipeline::request::RequestError;
+use crate::pipeline::reserve::ReserveError;
 use crate::pipeline::sink::arrow;
 use crate::pipeline::take::TakeError;
 
@@ -18,6 +19,8 @@ pub enum Error {
     Authorize(AuthorizeError),
     /// No key pair could be made.
     Take(TakeError),
+    /// No key pair could be drawn from a sealed pool.
+    Reserve(ReserveError),
     /// The output file.
     Arrow(arrow::Error),
     /// The files would break a bound of the format.
@@ -36,6 +39,7 @@ impl fmt::Display for Error {
             Self::Request(error) => error.fmt(f),
             Self::Authorize(error) => error.fmt(f),
             Self::Take(error) => error.fmt(f),
+            Self::Reserve(error) => error.fmt(f),
             Self::Arrow(error) => error.fmt(f),
             Self::Layout(error) => error.fmt(f),
             Self::Push(error) => error.fmt(f),
@@ -68,6 +72,12 @@ impl From<AuthorizeError> for Error {
 impl From<TakeError> for Error {
     fn from(error: TakeError) -> Self {
         Self::Take(error)
+    }
+}
+
+impl From<ReserveError> for Error {
+    fn from(error: ReserveError) -> Self {
+        Self::Reserve(error)
     }
 }
 

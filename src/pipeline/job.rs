@@ -19,10 +19,12 @@ use crate::pipeline::error::Error;
 use crate::pipeline::manifest::Rows;
 use crate::pipeline::plan::{PartPlan, Plan};
 use crate::pipeline::request::Request;
+use crate::pipeline::reserve::{Reserve, Reserves};
 use crate::pipeline::sink::arrow::{Opened, Pager, PartWriter, PushError, SlotWriter};
 use crate::pipeline::sink::json_lines;
 use crate::pipeline::take::TakeError;
 use crate::pipeline::worker::Worker;
+use crate::spec::KeyPairSpec;
 use crate::sys::allocator;
 use crate::sys::counters::Counters;
 use crate::sys::entropy::Mailbox;
@@ -41,6 +43,7 @@ pub struct Team {
     pool: Option<ThreadPool>,
     backend: Backend,
     confinement: Option<Confinement>,
+    reserves: Reserves,
 }
 
 impl Team {
@@ -48,7 +51,8 @@ impl Team {
     pub fn start(threads: Option<usize>, backend: Backend) -> Result<Self, Error> {
         allocator::keep_slack();
         let pool = team::start("keymill", threads).map_err(Error::Threads)?;
-        Ok(Self { pool: Some(pool), backend, confinement: None })
+        let reserves = Reserves::default();
+        Ok(Self { pool: Some(pool), backend, confinement: None, reserves })
     }
 
     /// Lets the kernel end the process if a worker makes a system call between its first slot and
@@ -58,6 +62,26 @@ impl Team {
         Ok(())
     }
 
+    /// Lets the workers draw pairs from `reserves` before they make any.
+    #[must_use]
+    pub fn drawing_from(mut self, reserves: Reserves) -> Self {
+        self.reserves = reserves;
+        self
+    }
+
+    /// What the workers draw from.
+    #[must_use]
+    pub const fn reserves(&self) -> &Reserves {
+        &self.reserves
+    }
+
+    /// What the workers draw pairs of `spec` from, told that they will want `rows` more.
+    fn reserve(&self, spec: KeyPairSpec, rows: u64) -> Option<&Reserve> {
+        let reserve = self.reserves.of(spec)?;
+        reserve.expect(rows);
+        Some(reserve)
+    }
+
     fn pool(&self) -> &ThreadPool {
         self.pool.as_ref().expect("a team has its threads until it is dropped")
     }
@@ -65,6 +89,12 @@ impl Team {
     /// Runs `task` on the team, its parallel iterators too.
     pub fn install<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
         self.pool().install(task)
+    }
+
+    /// The instructions its engines are to run on.
+    #[must_use]
+    pub const fn backend(&self) -> Backend {
+        self.backend
     }
 
     /// Number of workers.
@@ -173,6 +203,8 @@ fn fill(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Shift, Error> {
     let group = &request.groups()[part.group];
+    let rows = part.description.rows - writer.rows_resumed();
+    let reserve = team.reserve(group.spec, rows);
     let outcome = Mutex::new(Ok(Shift::default()));
     // A confined worker may not ask the system for a seed.
     let waits = team.confinement.is_some();
@@ -184,7 +216,7 @@ fn fill(
         let (outcome, failed, finished, seeds) = (&outcome, &failed, &finished, &seeds);
         scope.spawn_broadcast(move |_, thread| {
             let mine = Worker::new(request, permit, group, team.backend)
-                .map(|worker| worker.seeded_by(&seeds[thread.index()]))
+                .map(|worker| worker.seeded_by(&seeds[thread.index()]).drawing_from(reserve))
                 .and_then(|mut worker| work(&mut worker, part, writer, failed, team));
             failed.fetch_or(mine.is_err(), Ordering::Relaxed);
             unite(&mut lock(outcome), mine);
@@ -285,9 +317,11 @@ pub fn print(
     let mut bytes = 0;
     let mut shift = Shift::default();
     for group in request.groups() {
+        let reserve = team.reserve(group.spec, group.rows);
+        let worker = |_| Worker::new(request, permit, group, team.backend);
         let mut workers = (0..team.threads())
-            .map(|_| Worker::new(request, permit, group, team.backend))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|number| Ok(worker(number)?.drawing_from(reserve)))
+            .collect::<Result<Vec<_>, Error>>()?;
         let slots: Vec<usize> = (0..group.slot_count()).collect();
         let group_rows = done;
         for round in slots.chunks(team.threads()) {

@@ -11,11 +11,13 @@
 //! takes only a [`WrappedBatch`](crate::crypto::seal::WrappedBatch).
 
 pub mod authorize;
+pub mod drain;
 pub mod error;
 pub mod job;
 pub mod manifest;
 pub mod plan;
 pub mod request;
+pub mod reserve;
 pub mod sink;
 pub mod source;
 pub mod take;

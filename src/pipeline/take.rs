@@ -33,7 +33,7 @@ impl Supply {
         &mut self.drbg
     }
 
-    /// Fills an empty `batch` with `rows` fresh pairs.
+    /// Adds `rows` fresh pairs to `batch`.
     ///
     /// The generator is reseeded first, from `seeds` or else from the system: a copy of the
     /// process can repeat no batch but the one in the making and, if its seed was drawn already,

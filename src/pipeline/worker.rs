@@ -9,6 +9,7 @@ use crate::pipeline::error::Error;
 use crate::pipeline::manifest::Rows;
 use crate::pipeline::manifest::check::Group;
 use crate::pipeline::request::Request;
+use crate::pipeline::reserve::{Drawer, Reserve};
 use crate::pipeline::take::Supply;
 use crate::pipeline::wrap::wrap;
 use crate::spec::KeyPairSpec;
@@ -24,6 +25,8 @@ pub struct Worker<'j> {
     group: &'j Group,
     backend: Backend,
     supply: Supply,
+    /// What takes pairs made earlier, if there are any.
+    drawer: Option<Drawer<'j>>,
     /// Where the seeds come from, if not from the system.
     seeds: Option<&'j Mailbox>,
     rows: Rows,
@@ -41,8 +44,15 @@ impl<'j> Worker<'j> {
     ) -> Result<Self, Error> {
         let supply = Supply::new(group.spec, backend)?;
         let batch = Some(empty_batch(group.spec));
-        let (seeds, rows) = (None, Rows::default());
-        Ok(Self { request, permit, group, backend, supply, seeds, rows, batch })
+        let (drawer, seeds, rows) = (None, None, Rows::default());
+        Ok(Self { request, permit, group, backend, supply, drawer, seeds, rows, batch })
+    }
+
+    /// Draws pairs from `reserve`, if there is one, before it makes any.
+    #[must_use]
+    pub fn drawing_from(mut self, reserve: Option<&'j Reserve>) -> Self {
+        self.drawer = reserve.map(|reserve| Drawer::new(reserve, self.backend));
+        self
     }
 
     /// Takes the seeds of its generator from `mailbox`: no system call is then left in its work.
@@ -71,12 +81,21 @@ impl<'j> Worker<'j> {
         put: impl FnOnce(&Rows, &WrappedBatch) -> Result<(), E>,
     ) -> Result<(), Error> {
         self.request.read_slot(self.group, slot, &mut self.rows)?;
-        let empty = self.batch.take().unwrap_or_else(|| empty_batch(self.group.spec));
-        let batch = self.supply.take(empty, self.rows.len(), self.seeds)?;
+        let mut batch = self.batch.take().unwrap_or_else(|| empty_batch(self.group.spec));
+        if let Some(drawer) = &mut self.drawer {
+            drawer.draw(self.supply.drbg(), &mut batch, self.rows.len())?;
+        }
+        let missing = self.rows.len() - batch.len();
+        if missing > 0 {
+            batch = self.supply.take(batch, missing, self.seeds)?;
+        }
         let context = self.request.context();
         let (rows, drbg) = (&self.rows, self.supply.drbg());
         let mut wrapped = wrap(self.permit, context, self.backend, rows, drbg, batch);
         let done = put(rows, &wrapped);
+        if let (Ok(()), Some(drawer)) = (&done, &mut self.drawer) {
+            drawer.commit();
+        }
         wrapped.lap(Stage::Slot);
         self.batch = Some(wrapped.recycle());
         done.map_err(Into::into)

@@ -219,13 +219,14 @@ impl Stock {
     /// the batch; returns how many it put. Each pair wakes one of those who wait, in the order of
     /// their coming.
     pub(super) fn put(&self, batch: &mut KeyPairBatch, room: &mut super::shelf::Held<'_>) -> usize {
-        let mut put = 0;
-        for row in 0..batch.len() {
+        let put = batch.len().min(room.len());
+        // Counted first: nobody sees more pairs taken than made.
+        self.made.fetch_add(put as u64, Ordering::SeqCst);
+        for row in 0..put {
             let (public, private) = (batch.public_key(row), batch.private_key(row));
-            put += usize::from(room.put(|cell| encode(public, private, cell)));
+            room.put(|cell| encode(public, private, cell));
         }
         batch.clear();
-        self.made.fetch_add(put as u64, Ordering::Relaxed);
         self.arrivals.notify(put.additional());
         put
     }

@@ -47,6 +47,9 @@ pub enum Command {
     /// Names for KMS keys
     #[command(subcommand)]
     Alias(Alias),
+    /// Key pairs made ahead, sealed on the disk, each to be taken once
+    #[command(subcommand)]
+    Pool(Pool),
     /// Answer KMS clients over HTTP
     Serve(Serve),
     /// Watch the pools and producers of a running serve
@@ -138,6 +141,9 @@ pub struct Generate {
     /// Instructions to use: auto, portable or ifma
     #[arg(long, value_name = "BACKEND", default_value = "auto")]
     pub backend: BackendChoice,
+    /// Folder of pools to take key pairs from; what they lack is made
+    #[arg(long, value_name = "DIR", conflicts_with = "confine_workers")]
+    pub pool: Option<PathBuf>,
     /// Let the kernel end the job if a warm worker makes a system call (one file, no manifest)
     #[arg(long, conflicts_with = "manifest")]
     pub confine_workers: bool,
@@ -259,6 +265,65 @@ pub struct AliasList {
     /// Only the names of this key
     #[arg(long, value_name = "KEY")]
     pub key_id: Option<KeyId>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Pool {
+    /// Make key pairs until a pool holds so many
+    Fill(PoolFill),
+    /// Show what is in the pools
+    Status(PoolFolder),
+    /// Take what is left: wrapped key pairs, as JSON lines on standard output
+    Drain(PoolDrain),
+}
+
+#[derive(Debug, Args)]
+pub struct PoolFolder {
+    /// Folder of the pools, one file a spec [default: pools in the keystore's folder]
+    #[arg(long = "pool", value_name = "DIR")]
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct PoolFill {
+    /// Kind of key pair
+    #[arg(long, value_name = "SPEC")]
+    pub key_pair_spec: KeyPairSpec,
+    /// Number of key pairs that the pool is to hold
+    #[arg(long, short = 'n', value_name = "N")]
+    pub count: u64,
+    #[command(flatten)]
+    pub folder: PoolFolder,
+    /// Number of producers [default: the cores this process may use]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Instructions to use: auto, portable or ifma
+    #[arg(long, value_name = "BACKEND", default_value = "auto")]
+    pub backend: BackendChoice,
+}
+
+#[derive(Debug, Args)]
+pub struct PoolDrain {
+    /// Kind of key pair
+    #[arg(long, value_name = "SPEC")]
+    pub key_pair_spec: KeyPairSpec,
+    /// Most key pairs to take [default: all there are]
+    #[arg(long, short = 'n', value_name = "N")]
+    pub count: Option<u64>,
+    #[command(flatten)]
+    pub folder: PoolFolder,
+    /// KMS key to wrap under: key id, key ARN, alias name or alias ARN
+    #[arg(long, value_name = "KEY", default_value = "alias/default")]
+    pub key_id: KeyId,
+    /// Context the private keys are bound to: k=v,k2=v2 or JSON
+    #[arg(long, value_name = "CONTEXT", default_value = "", hide_default_value = true)]
+    pub encryption_context: String,
+    /// Number of workers [default: the cores this process may use]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Instructions to use: auto, portable or ifma
+    #[arg(long, value_name = "BACKEND", default_value = "auto")]
+    pub backend: BackendChoice,
 }
 
 #[derive(Debug, Args)]

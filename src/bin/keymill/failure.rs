@@ -10,8 +10,10 @@ use keymill::keystore;
 use keymill::pipeline::authorize::AuthorizeError;
 use keymill::pipeline::manifest::ManifestError;
 use keymill::pipeline::request::RequestError;
+use keymill::pipeline::reserve::ReserveError;
 use keymill::pipeline::sink::arrow;
 use keymill::pipeline::{self};
+use keymill::pool::sealed;
 
 /// The sysexits codes in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,14 +185,63 @@ impl From<pipeline::Error> for Failure {
         match error {
             pipeline::Error::Request(error) => error.into(),
             pipeline::Error::Authorize(error) => error.into(),
+            pipeline::Error::Reserve(error) => error.into(),
             pipeline::Error::Arrow(error) => error.into(),
-            pipeline::Error::Take(error) => Self::new(Code::Internal, error)
-                .hint("this machine computes wrongly or has no randomness; do not use it for keys"),
+            pipeline::Error::Take(error) => Self::new(Code::Internal, error).hint(UNFIT),
             pipeline::Error::Layout(error) => Self::new(Code::Usage, error),
             pipeline::Error::Push(error) => Self::new(Code::Internal, error),
             error @ pipeline::Error::Output(_) => Self::new(Code::Io, error),
             pipeline::Error::Threads(error) => Self::new(Code::TryAgain, error),
         }
+    }
+}
+
+/// What a failed check of a key pair, or a lack of randomness, says of the machine.
+const UNFIT: &str = "this machine computes wrongly or has no randomness; do not use it for keys";
+
+impl From<ReserveError> for Failure {
+    fn from(error: ReserveError) -> Self {
+        match error {
+            ReserveError::Pool(error) => error.into(),
+            ReserveError::Keystore(error) => error.into(),
+            error @ ReserveError::Strange { .. } => Self::new(Code::Unavailable, error)
+                .hint("name the keystore that made it with --home DIR; no older copy will do"),
+            error @ ReserveError::Short { .. } => Self::new(Code::BadData, error)
+                .hint("put the newest copy back; or keymill pool fill, which goes on behind them"),
+        }
+    }
+}
+
+impl From<sealed::Error> for Failure {
+    fn from(error: sealed::Error) -> Self {
+        use sealed::Error;
+        use std::io::ErrorKind;
+        let code = match &error {
+            Error::Foreign(_)
+            | Error::Damaged(_)
+            | Error::Newer { .. }
+            | Error::Misnamed { .. } => Code::BadData,
+            Error::Busy(_) | Error::DiskFull(_) => Code::TryAgain,
+            Error::Exhausted(_) => Code::CannotCreate,
+            Error::Make(_) => Code::Internal,
+            Error::Io { source, .. } => match source.kind() {
+                ErrorKind::NotFound => Code::NoInput,
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Code::NoPermission,
+                _ => Code::Io,
+            },
+        };
+        let hint = match &error {
+            Error::Foreign(_) | Error::Damaged(_) => {
+                "restore the file from a copy; pairs taken since then are not handed out again"
+            }
+            Error::Misnamed { .. } => "give the file its name back",
+            Error::DiskFull(_) => "what was made is in the pool; make room and run it again",
+            Error::Exhausted(_) => "move the file away; keymill pool fill then makes a new pool",
+            Error::Make(_) => UNFIT,
+            error if error.is_missing() => "keymill pool fill makes a pool",
+            _ => return Self::new(code, error),
+        };
+        Self::new(code, error).hint(hint)
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -25,6 +23,8 @@ use crate::args::{Arguments, Generate, ManifestFormat, OutputFormat};
 use crate::failure::{Code, Failure};
 use crate::home;
 use crate::output::{binary_size, grouped, report, say};
+use crate::pool::{open_reserves, settle};
+use crate::progress::progress_bar;
 
 /// The last words of a job; with `--json` all of it.
 #[derive(Serialize)]
@@ -41,6 +41,9 @@ struct Summary {
     key_id: String,
     key_material_id: String,
     already_complete: bool,
+    /// Of those made, how many came out of a pool; nothing if no pool was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_pool: Option<u64>,
     /// Worker time a key, by stage; nothing if no key was made.
     ns_per_key: Map<String, Value>,
     /// What the kernel counted against the warm workers, all together.
@@ -136,6 +139,7 @@ fn write_files(
         return already_complete(arguments, wanted, request, &plan, &begun, &arn, backend);
     }
     let permit = authorize(&keystore, request, begun.material)?;
+    let reserves = open_reserves(&keystore, wanted, request)?;
     // The store is open no longer than needed: other commands may want it during a long job.
     drop(keystore);
     plan.seal_under(permit.key().material_id());
@@ -143,7 +147,7 @@ fn write_files(
         return Err(Failure::new(Code::Usage, "--confine-workers is for an output of one file")
             .hint("-o FILE"));
     }
-    let mut team = Team::start(wanted.threads, backend)?;
+    let mut team = Team::start(wanted.threads, backend)?.drawing_from(reserves);
     if wanted.dry_run {
         return dry_run(arguments, request, &plan, &permit, &team, backend);
     }
@@ -151,9 +155,10 @@ fn write_files(
         team.confine()?;
     }
     make_folders(&plan, &wanted.output)?;
-    let progress = progress_bar(request.rows());
+    let progress = progress_bar(request.rows(), "rows");
     let receipt = job::run(request, &permit, &plan, &team, &mut |rows| progress.set_position(rows));
     progress.finish_and_clear();
+    settle(team.reserves());
     summarize(arguments, wanted, &permit, &team, &plan, &receipt?)
 }
 
@@ -166,17 +171,19 @@ fn print_lines(
 ) -> Result<(), Failure> {
     let arn = keystore.resolve(request.key_id())?.arn().clone();
     let permit = authorize(&keystore, request, None)?;
+    let reserves = open_reserves(&keystore, wanted, request)?;
     drop(keystore);
-    let team = Team::start(wanted.threads, backend)?;
+    let team = Team::start(wanted.threads, backend)?.drawing_from(reserves);
     let plan = Plan::new(request, &arn, &wanted.output, wanted.part_bytes)?;
     if wanted.dry_run {
         return dry_run(arguments, request, &plan, &permit, &team, backend);
     }
-    let progress = progress_bar(request.rows());
+    let progress = progress_bar(request.rows(), "rows");
     let mut out = io::stdout().lock();
     let receipt =
         job::print(request, &permit, &team, &mut out, &mut |rows| progress.set_position(rows));
     progress.finish_and_clear();
+    settle(team.reserves());
     match receipt {
         Ok(receipt) => {
             let rows = grouped(receipt.rows);
@@ -221,10 +228,16 @@ fn summarize(
         key_id: permit.key().arn().to_string(),
         key_material_id: permit.key().material_id().to_string(),
         already_complete: false,
+        from_pool: wanted.pool.is_some().then(|| drawn(team)),
         ns_per_key: ns_per_key(receipt),
         workers: counters(receipt),
     };
     conclude(arguments, &summary)
+}
+
+/// Pairs that came out of pools.
+fn drawn(team: &Team) -> u64 {
+    team.reserves().iter().map(|reserve| reserve.outcome().taken).sum()
 }
 
 fn ns_per_key(receipt: &Receipt) -> Map<String, Value> {
@@ -267,6 +280,7 @@ fn already_complete(
         key_id: arn.to_string(),
         key_material_id: begun.material.map(|id| id.to_string()).unwrap_or_default(),
         already_complete: true,
+        from_pool: None,
         ns_per_key: Map::new(),
         workers: Map::new(),
     };
@@ -289,6 +303,9 @@ fn conclude(arguments: &Arguments, summary: &Summary) -> Result<(), Failure> {
         kept => format!(" ({} of them from an earlier run)", grouped(kept)),
     };
     say(format!("{path}: {rows} rows{kept}, {}", binary_size(summary.bytes)));
+    if let Some(drawn) = summary.from_pool {
+        say(format!("{} of them from the pool", grouped(drawn)));
+    }
     say(format!(
         "{:.3} s, {:.0} keys/s, backend {}, {} threads",
         summary.seconds, summary.keys_per_second, summary.backend, summary.threads
@@ -371,15 +388,4 @@ fn dry_run(
         }
         text + "Nothing was made.\n"
     })
-}
-
-/// Rows, rate and time left, on standard error if that is a terminal.
-fn progress_bar(rows: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(rows), ProgressDrawTarget::stderr_with_hz(10));
-    let template = "{bar:32} {human_pos}/{human_len} rows  {per_sec}  {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

@@ -16,8 +16,10 @@ mod inspect;
 mod key;
 mod output;
 mod parts;
+mod pool;
 mod pools;
 mod principal;
+mod progress;
 mod repair;
 mod serve;
 mod top;
@@ -56,6 +58,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Generate(generate) => generate::run(arguments, generate),
         Command::Key(key) => key::run(arguments, key),
         Command::Alias(alias) => alias::run(arguments, alias),
+        Command::Pool(pool) => pool::run(arguments, pool),
         Command::Serve(serve) => serve::run(arguments, serve),
         Command::Principal(principal) => principal::run(arguments, principal),
         Command::Top(top) => top::run(arguments, top),

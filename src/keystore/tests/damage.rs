@@ -188,7 +188,11 @@ fn files_of_older_formats_are_read_and_become_new() {
             let old = header.replace("\"version\":3", &format!("\"version\":{version}"));
             assert_ne!(old, header);
             table.insert("header", old.as_str()).unwrap();
-            let later: &[&str] = if version == 1 { &["principals", "grants"] } else { &["grants"] };
+            let later: &[&str] = if version == 1 {
+                &["principals", "grants", "pools"]
+            } else {
+                &["grants", "pools"]
+            };
             for name in later {
                 let table = TableDefinition::<(&str, &str), &str>::new(name);
                 assert!(transaction.delete_table(table).unwrap(), "{name}");

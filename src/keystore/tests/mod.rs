@@ -3,6 +3,7 @@
 mod alias;
 mod damage;
 mod files;
+mod ledger;
 mod lifecycle;
 mod rotation;
 mod seed;

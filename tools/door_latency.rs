@@ -34,6 +34,7 @@ use keymill::pipeline::source::{KeyPairSource, PooledSource};
 use keymill::pool::{EmptyPool, PoolOptions, Pools};
 use keymill::spec::{EncryptionContext, KeyPairSpec, Operation};
 use keymill::sys::features::{Backend, BackendChoice};
+use keymill::sys::priority::be_prompt;
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -58,6 +59,8 @@ const KEY: &str = "alias/default";
 
 fn main() {
     let arguments = Arguments::parse();
+    // As the ring's own thread: a client that counts microseconds is well advised to.
+    assert!(be_prompt(), "the kernel grants a short slice");
     let (folder, keystore) = keystore();
     let backend = BackendChoice::Auto.select().unwrap();
     let kept = [(arguments.spec, arguments.calls), (arguments.fast_spec, 1 << 16)];

@@ -15,8 +15,8 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 
 use super::message::{Answer, Refusal, Request, decode_answer};
 use super::ring::{ANSWER_BYTES, REQUEST_BYTES, Ring, SLOTS};
-use super::server::{has_left, spin_time};
-use super::signal::{Signal, announce, spin_for, watch};
+use super::server::has_left;
+use super::signal::{Signal, announce, spin_for, spin_time, watch};
 
 /// How often a sleeping client looks whether the server is still there.
 const PULSE: Duration = Duration::from_millis(100);
@@ -29,6 +29,8 @@ pub struct Client {
     socket: UnixStream,
     sent: u32,
     received: u32,
+    /// Whether the request sent last found the server asleep.
+    is_waking: bool,
     request: Vec<u8>,
     answer: Box<[u8; ANSWER_BYTES]>,
 }
@@ -44,6 +46,7 @@ impl Client {
             socket,
             sent: 0,
             received: 0,
+            is_waking: false,
             request: Vec::with_capacity(REQUEST_BYTES),
             answer: Box::new([0; ANSWER_BYTES]),
         })
@@ -69,7 +72,7 @@ impl Client {
         }
         self.ring.write_request(self.sent, &self.request);
         self.sent = self.sent.wrapping_add(1);
-        announce(&self.ring.sent(), self.sent);
+        self.is_waking = announce(&self.ring.sent(), self.sent);
         Ok(())
     }
 
@@ -84,7 +87,9 @@ impl Client {
         }
         let number = self.received;
         let answered = self.ring.answered();
-        while watch(&answered, number, spin_for(spin_time()), PULSE) == number {
+        // A server that had to be woken needs a core, perhaps this one.
+        let mut spin = spin_for(if self.is_waking { Duration::ZERO } else { spin_time() });
+        while watch(&answered, number, &mut spin, PULSE) == number {
             let has_left =
                 self.ring.server_left().load(Ordering::Acquire) != 0 || has_left(&self.socket);
             // What was answered last may have come between the two looks.

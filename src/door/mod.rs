@@ -27,7 +27,7 @@
 //! `n mod 16`. A client writes a request and then adds 1 to `requests sent`; the server answers in
 //! order and adds 1 to `requests answered`. At most 16 requests are on their way: the client has
 //! read answer `n - 16` before it sends request `n`. Counts go round at 2^32. A side that finds
-//! nothing spins for a while, then says that it awaits, looks once more, and sleeps on the other's
+//! nothing may spin for a while, then says that it awaits, looks once more, and sleeps on the other's
 //! count with `futex(2)`; who adds to a count wakes the other side if it awaits (see `signal`).
 //!
 //! # A request, and its answer

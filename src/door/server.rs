@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, IoSlice, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rustix::cmsg_space;
@@ -18,17 +18,17 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use super::listener::Listener;
 use super::message::{Asked, Refusal, encode_pair};
 use super::ring::{ANSWER_BYTES, REQUEST_BYTES, Ring, SLOTS};
-use super::signal::{announce, spin_for, watch};
+use super::signal::{Spinning, announce};
 use crate::crypto::drbg::Drbg;
 use crate::crypto::seal::{Contexts, seal_batch};
 use crate::keystore::{ServedKeystore, ServedPrincipal};
-use crate::limits::{DOOR_RINGS_MAX, DOOR_SPIN};
+use crate::limits::DOOR_RINGS_MAX;
 use crate::pipeline::authorize::{AuthorizeError, Caller, KeyUse, Via, access};
 use crate::pipeline::source::KeyPairSource;
 use crate::pipeline::take::TakeError;
 use crate::spec::Operation;
-use crate::sys::affinity::allowed_cores;
 use crate::sys::features::Backend;
+use crate::sys::priority::be_prompt;
 
 /// How often a sleeping thread looks whether it is still needed.
 const PULSE: Duration = Duration::from_millis(100);
@@ -114,6 +114,8 @@ fn let_in(listener: &Listener, hall: &Arc<Hall>, stop: &Arc<AtomicBool>) {
 fn attend(socket: &UnixStream, hall: &Hall, stop: &AtomicBool) {
     let Ok((ring, file)) = Ring::create() else { return };
     let (Ok(()), Ok(drbg)) = (hand_over(socket, &file), Drbg::from_system()) else { return };
+    // Answers a little later if refused.
+    let _is_granted = be_prompt();
     let scope = hall.keystore.scope().clone();
     let caller = Caller::new(Arc::new(ServedPrincipal::root(&scope)), scope);
     let answer = Vec::with_capacity(ANSWER_BYTES);
@@ -140,13 +142,6 @@ pub(super) fn has_left(mut socket: &UnixStream) -> bool {
     !matches!(socket.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
-/// How long a side looks for news before it sleeps: not at all where the other side could not
-/// run meanwhile.
-pub(super) fn spin_time() -> Duration {
-    static CORES: OnceLock<usize> = OnceLock::new();
-    if *CORES.get_or_init(|| allowed_cores().len()) > 1 { DOOR_SPIN } else { Duration::ZERO }
-}
-
 /// What a thread has to answer one ring.
 struct Attendant<'h> {
     hall: &'h Hall,
@@ -160,8 +155,9 @@ impl Attendant<'_> {
     fn serve(&mut self, ring: &Ring, is_over: impl Fn() -> bool) {
         let mut slot = Box::new([0; REQUEST_BYTES]);
         let mut answered: u32 = 0;
+        let mut spinning = Spinning::default();
         loop {
-            let sent = watch(&ring.sent(), answered, spin_for(spin_time()), PULSE);
+            let sent = spinning.watch(&ring.sent(), answered, PULSE);
             if sent.wrapping_sub(answered) > SLOTS {
                 return;
             }

@@ -8,7 +8,10 @@
 
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 use core::time::Duration;
+use std::sync::OnceLock;
 
+use crate::limits::DOOR_SPIN;
+use crate::sys::affinity::allowed_cores;
 use crate::sys::clock::nanoseconds;
 use crate::sys::shared_memory;
 
@@ -30,13 +33,15 @@ pub(super) trait Signal {
     fn wake(&self);
 }
 
-/// Lets the other side know of `count`.
-pub(super) fn announce(signal: &impl Signal, count: u32) {
+/// Lets the other side know of `count`; returns whether it had to be woken.
+pub(super) fn announce(signal: &impl Signal, count: u32) -> bool {
     signal.set_count(count);
     signal.fence();
-    if signal.is_awaited() {
+    let is_awaited = signal.is_awaited();
+    if is_awaited {
         signal.wake();
     }
+    is_awaited
 }
 
 /// The count once it is another than `seen`, or after a while all the same: looks as long as
@@ -63,6 +68,52 @@ pub(super) fn watch(
     }
     signal.set_awaited(false);
     signal.count()
+}
+
+/// When to spin before sleeping.
+///
+/// To spin pays if news comes within microseconds. If it does not, the core is taken from who
+/// should bring it: the scheduler likes to put a woken thread where its waker runs. So each spin
+/// that was in vain lets twice as many waits go by before the next, and one that paid is followed
+/// by another.
+#[derive(Debug, Default)]
+pub(super) struct Spinning {
+    in_vain: u32,
+    skipped: u32,
+}
+
+impl Spinning {
+    /// As [`watch`], after a spin of [`spin_time`] if one may pay.
+    pub(super) fn watch(&mut self, signal: &impl Signal, seen: u32, patience: Duration) -> u32 {
+        if self.skipped + 1 < 1 << self.in_vain {
+            self.skipped += 1;
+            return watch(signal, seen, || false, patience);
+        }
+        let mut is_spent = false;
+        let mut may_spin = spin_for(spin_time());
+        let count = watch(
+            signal,
+            seen,
+            || {
+                is_spent = !may_spin();
+                !is_spent
+            },
+            patience,
+        );
+        self.skipped = 0;
+        self.in_vain = if is_spent { (self.in_vain + 1).min(IN_VAIN_MAX) } else { 0 };
+        count
+    }
+}
+
+/// At most 2 to this many waits go by between two spins.
+const IN_VAIN_MAX: u32 = 8;
+
+/// How long a side looks for news before it sleeps: not at all where the other side could not run
+/// meanwhile.
+pub(super) fn spin_time() -> Duration {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    if *CORES.get_or_init(|| allowed_cores().len()) > 1 { DOOR_SPIN } else { Duration::ZERO }
 }
 
 /// A signal whose words lie in shared memory.

@@ -20,7 +20,7 @@
 //!   its marks, by fill.
 //! - **On demand.** A pool that nobody has taken from yet has no memory and takes no work.
 //! - **Takers come first.** A taker takes no lock that a producer holds; what it takes is ready.
-//!   Producers run at the lowest priority, so that a taker that wakes gets its core at once.
+//!   Producers are of the scheduler's idle class, so that a taker that wakes gets its core at once.
 //!
 //! Pools that outlive the process lie sealed on the disk: see [`sealed`].
 

@@ -273,3 +273,47 @@ fn pooled_keys_are_nowhere_to_be_read() {
     assert_eq!(keys(&child.memory()), 0, "they are zeroed");
     assert!(child.end().success());
 }
+
+/// What `keymill serve` says first, when it may lock `memlock` bytes; whether it serves.
+fn serve(arguments: &[&str], memlock: &str) -> (bool, Vec<String>) {
+    let home = tempfile::tempdir().unwrap();
+    let limit = format!("--memlock={memlock}");
+    let mut words = vec!["prlimit", &*limit];
+    if rustix::process::geteuid().is_root() {
+        // The limit binds whoever lacks this right.
+        words.extend(["setpriv", "--bounding-set", "-ipc_lock", "--inh-caps", "-ipc_lock"]);
+    }
+    words.extend([env!("CARGO_BIN_EXE_keymill"), "serve", "--listen", "127.0.0.1:0"]);
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).args(arguments).env("KEYMILL_HOME", home.path());
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        said.push(line.unwrap());
+        if said.last().is_some_and(|line| line.contains("listening on")) {
+            child.kill().unwrap();
+        }
+    }
+    let status = child.wait().unwrap();
+    (status.signal() == Some(libc::SIGKILL), said)
+}
+
+#[test]
+fn a_server_says_what_its_memory_is_and_refuses_less_than_required() {
+    let says = |said: &[String], words: &str| said.iter().any(|line| line.contains(words));
+    let (serves, said) = serve(&[], "0");
+    assert!(serves && says(&said, "key pairs wait in undumped memory"), "{said:?}");
+    for level in ["--require-secret-memory", "--require-secret-memory=locked"] {
+        let (serves, said) = serve(&[level], "0");
+        assert!(!serves && says(&said, "secret memory is only undumped here"), "{said:?}");
+        assert!(says(&said, "ulimit -l"), "{said:?}");
+    }
+    let (serves, said) = serve(&["--require-secret-memory=undumped"], "0");
+    assert!(serves, "{said:?}");
+    let (cells, best) = allocate(1, 1, Protection::Undumped).unwrap();
+    drop(cells);
+    let (serves, said) = serve(&["--require-secret-memory"], "8388608");
+    assert_eq!(serves, best == Protection::Secret, "{said:?}");
+    assert_eq!(serves, says(&said, "key pairs wait in secret memory"), "{said:?}");
+}

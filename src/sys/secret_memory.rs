@@ -15,6 +15,7 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
+use core::str::FromStr;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
@@ -52,6 +53,27 @@ impl fmt::Display for Protection {
         f.write_str(self.name())
     }
 }
+
+impl FromStr for Protection {
+    type Err = UnknownProtection;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Self::Undumped, Self::Locked, Self::Secret];
+        all.into_iter().find(|protection| protection.name() == text).ok_or(UnknownProtection)
+    }
+}
+
+/// The text names no protection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownProtection;
+
+impl fmt::Display for UnknownProtection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory can be secret, locked or undumped")
+    }
+}
+
+impl core::error::Error for UnknownProtection {}
 
 /// A mapping of pages for secrets.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use keymill::limits::POOL_PAIRS_MAX;
 use keymill::pool::EmptyPool;
 use keymill::spec::{Account, AliasName, KeyId, KeyPairSpec, Partition, Region};
 use keymill::sys::features::BackendChoice;
+use keymill::sys::secret_memory::Protection;
 
 /// Mints wrapped data key pairs: what AWS KMS GenerateDataKeyPairWithoutPlaintext does,
 /// self-hosted and in bulk.
@@ -360,6 +361,16 @@ pub struct Serve {
     /// Answer programs on this machine through shared memory too, which this Unix socket gives out
     #[arg(long, value_name = "PATH")]
     pub ring: Option<PathBuf>,
+    /// Do not start where key pairs would wait in memory that keeps secrets less well: secret, which
+    /// nothing else can read, or locked, which is never swapped
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "secret"
+    )]
+    pub require_secret_memory: Option<Protection>,
     /// What a call is told that finds no key pair ready: wait, throttle or error
     #[arg(long, value_name = "POLICY", default_value = "wait")]
     pub empty_pool: EmptyPool,

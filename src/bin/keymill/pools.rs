@@ -4,8 +4,10 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use keymill::door::StatusDoor;
+use keymill::limits::PAGE_BYTES;
 use keymill::pool::{PoolOptions, Pools};
 use keymill::sys::features::Backend;
+use keymill::sys::secret_memory::{Protection, allocate};
 
 use crate::args::{Arguments, Serve};
 use crate::failure::{Code, Failure};
@@ -15,8 +17,11 @@ use crate::top;
 
 /// Starts a pool of every spec, and tells of those that are filled at once.
 pub fn start(wanted: &Serve, backend: Backend) -> Result<Arc<Pools>, Failure> {
+    let at_least = wanted.require_secret_memory.unwrap_or(Protection::Undumped);
+    tell_protection(at_least)?;
     let kept: Vec<_> = wanted.pool.iter().map(|pool| (pool.spec, pool.pairs)).collect();
-    let pools = Pools::start(&PoolOptions::of_every_spec(&kept, backend)).map_err(|error| {
+    let options = PoolOptions { at_least, ..PoolOptions::of_every_spec(&kept, backend) };
+    let pools = Pools::start(&options).map_err(|error| {
         let code = match error.kind() {
             ErrorKind::InvalidInput => Code::Usage,
             ErrorKind::PermissionDenied => Code::NoPermission,
@@ -31,6 +36,17 @@ pub fn start(wanted: &Serve, backend: Backend) -> Result<Arc<Pools>, Failure> {
         }
     }
     Ok(Arc::new(pools))
+}
+
+/// Says what memory key pairs wait in, and refuses less than `at_least`: now, and not when the first
+/// pool that a call asks for cannot be made.
+fn tell_protection(at_least: Protection) -> Result<(), Failure> {
+    let (_, found) = allocate(1, PAGE_BYTES, at_least).map_err(|error| {
+        Failure::new(Code::NoPermission, format!("--require-secret-memory: {error}"))
+            .hint("raise the limit of locked memory (ulimit -l), or boot with secretmem.enable=1")
+    })?;
+    say(format!("key pairs wait in {found} memory"));
+    Ok(())
 }
 
 /// Tells `keymill top` how the pools are; a server whose status cannot be told serves all the same.

@@ -250,3 +250,12 @@ pub const POOL_SYNC: Duration = Duration::from_secs(1);
 
 /// How long a claim waits while other processes have the keystore open.
 pub const POOL_CLAIM_WAIT: Duration = Duration::from_secs(30);
+
+/// Longest latency that can be asked for.
+pub const LATENCY_MAX: Duration = Duration::from_mins(1);
+
+/// Largest sigma of a lognormal latency: one answer in forty then takes 20,000 times the median.
+pub const LATENCY_SIGMA_MAX: f64 = 5.0;
+
+/// Most quotas that are counted before those that are full are forgotten.
+pub const QUOTA_BUCKETS_MAX: usize = 1 << 16;

@@ -1,7 +1,7 @@
 //! One call: from a request's head and body to its answer, through every stage in order.
 //!
 //! ```text
-//! operation -> members (form) -> signature -> the operation's own file
+//! operation -> members (form) -> signature -> weather -> the operation's own file
 //! ```
 //!
 //! The order is the one of the service's framework: a body that is no JSON is refused before its
@@ -11,6 +11,7 @@
 use core::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::Guard;
 use hyper::Method;
@@ -21,11 +22,10 @@ use serde::Deserialize;
 
 use super::endpoint::{Authentication, Endpoint, Worker};
 use super::error::Error;
-use super::guesses;
 use super::http::{HttpAnswer, json_answer, no_operation};
-use super::ops;
 use super::sigv4::{Signed, region_of};
-use super::{target, wire};
+use super::weather::{Class, Fate, Weather};
+use super::{guesses, ops, target, wire};
 use crate::crypto::KeyPairBatch;
 use crate::keystore::{Keystore, Snapshot};
 use crate::pipeline::authorize::{Caller, KeyUse, Via, ask_principal};
@@ -45,6 +45,7 @@ pub(super) struct Call<'a> {
     via: Via<'a>,
     /// Keys, aliases and principals, as of the start of the call.
     pub(super) snapshot: Guard<Arc<Snapshot>>,
+    weather: &'a Weather,
 }
 
 /// Who is at the other end of a connection.
@@ -55,17 +56,31 @@ pub(super) struct Peer {
     pub(super) is_encrypted: bool,
 }
 
-/// Answers one request.
-pub(super) async fn answer(worker: &Worker, peer: Peer, head: &Parts, body: &[u8]) -> HttpAnswer {
+/// Answers one request; or does not, if that is its fate.
+pub(super) async fn answer(
+    worker: &Worker,
+    peer: Peer,
+    head: &Parts,
+    body: &[u8],
+) -> Option<HttpAnswer> {
+    let arrived = Instant::now();
     let request_id = worker.request_id();
     if head.method != Method::POST || head.uri.path() != "/" {
-        return no_operation(request_id);
+        return Some(no_operation(request_id));
     }
+    let weather = worker.endpoint.weather.load();
+    let fate = weather.next_fate();
     let outcome = match target::operation(head.headers.get(target::HEADER)) {
-        Ok(operation) => ops::answer(&Unverified { worker, operation, peer, head, body }).await,
+        Ok(operation) => {
+            let weather = &**weather;
+            ops::answer(&Unverified { worker, operation, peer, head, body, weather, fate }).await
+        }
         Err(error) => Err(error),
     };
-    json_answer(request_id, outcome)
+    if !fate.latency.is_zero() {
+        tokio::time::sleep_until((arrived + fate.latency).into()).await;
+    }
+    (!fate.is_dropped).then(|| json_answer(request_id, outcome))
 }
 
 /// A call before its signature was verified.
@@ -76,6 +91,8 @@ pub(super) struct Unverified<'a> {
     peer: Peer,
     head: &'a Parts,
     body: &'a [u8],
+    weather: &'a Weather,
+    fate: Fate,
 }
 
 impl<'a> Unverified<'a> {
@@ -86,11 +103,12 @@ impl<'a> Unverified<'a> {
     ) -> Result<Vec<u8>, Error> {
         let members = wire::parse(self.body)?;
         let call = self.verify()?;
+        call.weather(self.fate)?;
         operation(&call, members).await
     }
 
     fn verify(&self) -> Result<Call<'a>, Error> {
-        let Self { worker, operation, peer, head, body } = *self;
+        let Self { worker, operation, peer, head, body, weather, .. } = *self;
         let snapshot = worker.endpoint.keystore.snapshot();
         let caller = match worker.endpoint.authentication {
             Authentication::None => worker.root_in(region_of(&head.headers)),
@@ -109,7 +127,7 @@ impl<'a> Unverified<'a> {
         let user_agent = head.headers.get(USER_AGENT).and_then(|text| text.to_str().ok());
         let Peer { address, is_encrypted } = peer;
         let via = Via { address, is_encrypted, user_agent };
-        Ok(Call { worker, operation, caller, via, snapshot })
+        Ok(Call { worker, operation, caller, via, snapshot, weather })
     }
 }
 
@@ -124,6 +142,17 @@ impl Call<'_> {
             Ok(taken) => Ok(taken?),
             Err(_) => Err(guesses::no_pair_in_time()),
         }
+    }
+
+    /// Lets the call pass, if there is enough left of its quota and nothing is to go wrong.
+    fn weather(&self, fate: Fate) -> Result<(), Error> {
+        Class::of(self.operation).map_or(Ok(()), |class| self.admit(class))?;
+        fate.fault.map_or(Ok(()), |exception| Err(guesses::injected(exception)))
+    }
+
+    /// Counts the call against a quota of its caller's account.
+    pub(super) fn admit(&self, class: Class) -> Result<(), Error> {
+        self.weather.admit(&self.caller.scope, class)
     }
 
     /// The use of a key by this operation, which has neither context nor tokens unless it says so.

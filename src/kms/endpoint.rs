@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use super::sigv4::Verifier;
+use super::weather::{Forecast, Weather};
 use crate::crypto::drbg::{Drbg, EntropyError};
 use crate::keystore::{ServedKeystore, ServedPrincipal};
 use crate::limits::UNSIGNED_CALLERS_MAX;
@@ -31,6 +34,7 @@ pub struct Endpoint {
     pub(super) authentication: Authentication,
     /// Whom unsigned calls are taken to come from.
     pub(super) root: Arc<ServedPrincipal>,
+    pub(super) weather: ArcSwap<Weather>,
 }
 
 impl Endpoint {
@@ -42,7 +46,14 @@ impl Endpoint {
         authentication: Authentication,
     ) -> Self {
         let root = Arc::new(ServedPrincipal::root(keystore.scope()));
-        Self { keystore, source, authentication, root }
+        let weather = ArcSwap::from_pointee(Weather::new(Forecast::default()));
+        Self { keystore, source, authentication, root, weather }
+    }
+
+    /// What is to come, from now on: the fates of requests are drawn from the seed's beginning, and
+    /// all quotas are full.
+    pub fn forecast(&self, forecast: Forecast) {
+        self.weather.store(Arc::new(Weather::new(forecast)));
     }
 }
 

@@ -160,3 +160,13 @@ pub(super) fn date_form(date: &str) -> Error {
 pub(super) fn other_scheme() -> Error {
     Error::new("MissingAuthenticationTokenException", "Missing Authentication Token")
 }
+
+/// An exception on demand. Its text is the service's where that is known and depends on nothing.
+pub(super) fn injected(exception: &'static str) -> Error {
+    match exception {
+        "ThrottlingException" => Error::throttled(),
+        "DryRunOperationException" => Error::dry_run(),
+        "KMSInternalException" => Error::internal(),
+        _ => Error::bare(exception),
+    }
+}

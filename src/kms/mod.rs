@@ -8,6 +8,7 @@
 //! target    X-Amz-Target -> Operation
 //! wire      JSON -> members                         SerializationException
 //! sigv4     signature -> Caller                     the authentication errors
+//! weather   faults and throttling, on demand        any exception
 //! members   members -> values                       ValidationException
 //! ops/*     authorize -> work -> Answer             one file an operation
 //! error     what went wrong -> name, status, text
@@ -30,7 +31,9 @@ mod page;
 mod server;
 mod sigv4;
 mod target;
+mod weather;
 mod wire;
 
 pub use endpoint::{Authentication, Endpoint};
 pub use server::{ServeError, Server, ServerOptions};
+pub use weather::{Chance, Fault, Forecast, ForecastError, Latency, Quotas};

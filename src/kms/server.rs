@@ -277,23 +277,29 @@ async fn serve(
 ) -> Result<HttpAnswer, Gone> {
     let (head, body) = request.into_parts();
     match read_body(body).await {
-        Ok(body) => Ok(call::answer(&worker, peer, &head, &body).await),
+        Ok(body) => call::answer(&worker, peer, &head, &body).await.ok_or(Gone::Dropped),
         Err(BodyError::TooLarge) => {
             let mut answer = json_answer(worker.request_id(), Err(guesses::body_too_large()));
             *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
             Ok(answer)
         }
-        Err(BodyError::Incomplete) => Err(Gone),
+        Err(BodyError::Incomplete) => Err(Gone::Incomplete),
     }
 }
 
 /// The client is to be answered no more.
 #[derive(Debug)]
-struct Gone;
+enum Gone {
+    Incomplete,
+    Dropped,
+}
 
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the request did not arrive whole")
+        f.write_str(match self {
+            Self::Incomplete => "the request did not arrive whole",
+            Self::Dropped => "the answer is lost on demand",
+        })
     }
 }
 

@@ -50,6 +50,7 @@ pub const SESSION_TOKEN: &str = "session/token+=";
 /// A running endpoint on a keystore of its own.
 pub struct TestServer {
     pub server: Server,
+    pub endpoint: Arc<Endpoint>,
     _home: TempDir,
 }
 
@@ -103,7 +104,7 @@ impl TestServer {
         let endpoint = Arc::new(Endpoint::new(keystore, Arc::new(source), authentication));
         let mut options = ServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         options.threads = Some(2);
-        Self { server: Server::start(&endpoint, &options).unwrap(), _home: home }
+        Self { server: Server::start(&endpoint, &options).unwrap(), endpoint, _home: home }
     }
 
     pub fn connect(&self) -> Connection {

@@ -18,6 +18,7 @@ mod permission;
 mod process;
 mod script;
 mod signatures;
+mod weather;
 
 use script::play;
 

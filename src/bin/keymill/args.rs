@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use keymill::keystore::ScopeOptions;
+use keymill::kms::{Chance, Fault, Latency, Quotas};
 use keymill::limits::POOL_PAIRS_MAX;
 use keymill::pool::EmptyPool;
 use keymill::spec::{Account, AliasName, KeyId, KeyPairSpec, Partition, Region};
@@ -376,6 +377,31 @@ pub struct Serve {
     pub empty_pool: EmptyPool,
     #[command(flatten)]
     pub scope: Scope,
+    #[command(flatten)]
+    pub weather: Weather,
+}
+
+/// What goes wrong on demand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The weather")]
+pub struct Weather {
+    /// Calls a second of each account and Region: none, aws or aws-cn (the service's defaults), and
+    /// SPEC=N, OPERATION=N or SYMMETRIC=N, with commas between
+    #[arg(long, value_name = "QUOTAS", default_value = "none")]
+    pub quotas: Quotas,
+    /// Exception that some calls get in place of an answer, like ThrottlingException=1%; repeatable
+    #[arg(long, value_name = "EXCEPTION=CHANCE")]
+    pub fault: Vec<Fault>,
+    /// How long answers take at least: 8ms, or lognormal(8ms,0.5) for median and sigma
+    #[arg(long, value_name = "TIME", default_value = "none")]
+    pub latency: Latency,
+    /// How often an answer is lost and the connection closed, the work being done: 0.01%
+    #[arg(long, value_name = "CHANCE", default_value = "0%")]
+    pub drop: Chance,
+    /// Number that decides which requests are met; the same number and order of requests give the
+    /// same faults [default: a random one, which is shown]
+    #[arg(long, value_name = "N")]
+    pub fault_seed: Option<u64>,
 }
 
 /// How many pairs of `spec` to keep ready.

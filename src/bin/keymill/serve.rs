@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use keymill::door::{Door, Hall};
 use keymill::keystore::{CreatePrincipal, Keystore, Seed, ServedKeystore, ServedOptions};
-use keymill::kms::{Authentication, Endpoint, Server, ServerOptions};
+use keymill::kms::{Authentication, Endpoint, Forecast, Server, ServerOptions};
 use keymill::pipeline::source::{KeyPairSource, PooledSource};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Arguments, Auth, Serve};
+use crate::args::{Arguments, Auth, Serve, Weather};
 use crate::failure::{Code, Failure};
 use crate::home;
 use crate::output::{print, say};
@@ -20,6 +20,7 @@ const FIRST_PRINCIPAL: &str = "default";
 
 pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     check_exposure(wanted)?;
+    let forecast = forecast(&wanted.weather)?;
     let backend = wanted.backend.select().map_err(|error| {
         Failure::new(Code::Unavailable, error).hint("leave --backend out, or give portable")
     })?;
@@ -38,6 +39,7 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     let keystore = Arc::new(keystore);
     let endpoint = Endpoint::new(Arc::clone(&keystore), Arc::clone(&source), authentication);
     let door = open_door(wanted, Hall::new(keystore, source))?;
+    endpoint.forecast(forecast);
     let options = ServerOptions {
         threads: wanted.threads,
         connections_max: wanted.connections,
@@ -104,6 +106,22 @@ fn check_exposure(wanted: &Serve) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// The weather that was asked for.
+fn forecast(wanted: &Weather) -> Result<Forecast, Failure> {
+    let Weather { quotas, fault, latency, drop, fault_seed } = wanted;
+    let seed = match fault_seed {
+        Some(seed) => *seed,
+        None => getrandom::u64().map_err(|error| Failure::new(Code::TryAgain, error))?,
+    };
+    let (quotas, faults) = (quotas.clone(), fault.clone());
+    let forecast = Forecast { quotas, faults, latency: *latency, drop: *drop, seed };
+    forecast.check().map_err(|error| Failure::new(Code::Usage, format!("--fault {error}")))?;
+    if fault_seed.is_none() && !forecast.is_clear() {
+        say(format!("the same faults come again with --fault-seed {seed}"));
+    }
+    Ok(forecast)
 }
 
 /// Makes a user if there is none; returns its access key, as a shell takes it.

@@ -10,6 +10,7 @@ use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::guesses;
 use crate::kms::members::Check;
+use crate::kms::weather::Class;
 use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
 use crate::pipeline::authorize::{AuthorizeError, KeyUse, access};
 use crate::secret::Secret;
@@ -56,6 +57,7 @@ pub(in crate::kms) async fn answer(
     let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
     let context = check.context(members.encryption_context);
     let (key_id, spec): (&str, KeyPairSpec) = check.end(key_id.zip(spec))?;
+    call.admit(Class::KeyPair(spec))?;
     let shows_plaintext = call.operation == Operation::GenerateDataKeyPair;
     if shows_plaintext && members.recipient.is_some() {
         return Err(guesses::recipient());

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha512};
 use zeroize::Zeroize;
 
 use super::curve::{Curve, LIMBS_MAX, Scalar};
-use super::kernel::{CHAINS, Multiply, Sum, Work};
+use super::kernel::{ABREAST, Multiply, Total, Work};
 use super::lanes::{LANES, Lanes};
 use super::oracle::{COORDINATE_BYTES_MAX, Oracle, Point};
 use super::scalar;
@@ -62,15 +62,17 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
         }
     }
 
-    /// Groups that `keys` keys take, with padding.
-    fn groups(keys: usize) -> usize {
-        keys.div_ceil(LANES)
+    /// Groups that `keys` keys take, with padding to a whole team of groups.
+    pub(super) fn groups(keys: usize) -> usize {
+        keys.div_ceil(LANES).next_multiple_of(ABREAST)
     }
 
     /// Windows of a strip: as many strips as the memory of the batch holds.
     pub(super) fn strip(&self, groups: usize) -> usize {
-        let strips = (self.work.room() / groups).min(C::WINDOWS / 2);
-        C::WINDOWS.div_ceil(strips)
+        let strips = self.work.room() / groups;
+        (2..=C::WINDOWS)
+            .find(|strip| C::WINDOWS.is_multiple_of(*strip) && C::WINDOWS / strip <= strips)
+            .unwrap_or(C::WINDOWS)
     }
 
     /// Draws the scalars of `keys` keys, and of the lanes that pad the last groups.
@@ -110,9 +112,8 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
             }
             mended = true;
             let point = C::Oracle::multiply(scalar);
-            for (coordinate, element) in
-                point.iter().zip([&mut self.work.dx[group], &mut self.work.dy[group]])
-            {
+            let sum = &mut self.work.sums[group];
+            for (coordinate, element) in point.iter().zip([&mut sum.dx, &mut sum.dy]) {
                 let limbs = scalar::from_bytes(coordinate);
                 for (i, row) in element.iter_mut().enumerate() {
                     row.0[lane] = table::digit_of(&limbs, i);
@@ -141,7 +142,8 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
     /// Writes a coordinate, big-endian.
     fn write_coordinate(&self, key: usize, which: usize, out: &mut [u8]) {
         let (group, lane) = (key / LANES, key % LANES);
-        let element = if which == 0 { &self.work.dx[group] } else { &self.work.dy[group] };
+        let element =
+            if which == 0 { &self.work.sums[group].dx } else { &self.work.sums[group].dy };
         let mut limbs = [0_u64; LIMBS_MAX + 1];
         for (i, row) in element.iter().enumerate() {
             let (limb, shift) = (i * 52 / 64, i * 52 % 64);
@@ -162,7 +164,7 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
         self.write_coordinate(key, 1, y);
         if C::EDWARDS {
             y.reverse();
-            let odd = self.work.dx[key / LANES][0].0[key % LANES] & 1;
+            let odd = self.work.sums[key / LANES].dx[0].0[key % LANES] & 1;
             y[31] |= u8::try_from(odd << 7).unwrap_or(0);
         } else {
             self.write_coordinate(key, 0, x);
@@ -186,13 +188,13 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
     pub(super) fn adds_up(&mut self, scalars: &[Scalar]) -> bool {
         let groups = Self::groups(scalars.len());
         let lanes = self.lanes;
-        let on_curve = lanes.enter(Sum(self.multiplication(groups))) == 0;
+        let on_curve = lanes.enter(Total(self.multiplication(groups))) == 0;
         if self.work.flagged[..groups].iter().any(|&lanes| lanes != 0) {
             // Two partial sums met, which random points never do: look at each key instead.
             return self.multiply(scalars) && !self.mend(scalars) && self.all_match(scalars);
         }
         let points: Vec<Point> =
-            (0..groups.min(CHAINS) * LANES).map(|key| self.point(key)).collect();
+            (0..groups.min(ABREAST) * LANES).map(|key| self.point(key)).collect();
         let mut total = [0; LIMBS_MAX];
         for scalar in scalars {
             scalar::accumulate(&mut total, scalar);
@@ -242,7 +244,7 @@ impl<L: Lanes, C: Curve<N>, const N: usize> Batch<L, C, N> {
         self.secrets.expose_mut()[..keys * C::COORDINATE_BYTES].zeroize();
         self.scalars.expose_mut()[..keys].as_flattened_mut().zeroize();
         let groups = keys / LANES;
-        self.work.wipe(groups, C::WINDOWS.div_ceil(self.strip(groups)) * groups);
+        self.work.wipe(groups, C::WINDOWS / self.strip(groups) * groups);
     }
 }
 

@@ -7,8 +7,8 @@
 //! are -1 modulo `2^52` the quotient digit is the low digit itself.
 //!
 //! Bounds. `R >= 16 p`. An element handed to a product is below `4 p`, a product is therefore
-//! below `16 p^2 / R + p <= 2 p`. [`Fp::weak`] brings anything from `p` to `32 p` (or a
-//! normalized value from 0) below `p + 2^6 delta`.
+//! below `16 p^2 / R + p <= 2 p`. [`Fp::weak`] brings a carried number exactly, and an uncarried one
+//! but for what its lower digits owe, into `0 .. p + 2^6 delta`.
 
 use core::marker::PhantomData;
 
@@ -26,11 +26,11 @@ type Columns<L> = [<L as Lanes>::V; 2 * DIGITS_MAX];
 /// Eight elements in memory.
 pub(super) type Element<const N: usize> = [Row; N];
 
-/// Repeats `$body` with the constant `$i` from 0 to `$n - 1`: a row is too long for the compiler
-/// to unroll a loop of rows.
-macro_rules! each_row {
+/// Repeats `$body` with the constant `$i` from 0 to `$n - 1`, where it is too long for the compiler to
+/// unroll a loop: digits that a variable numbers would not stay in registers.
+macro_rules! unrolled {
     ($n:expr, $i:ident, $body:block) => {
-        each_row!(@ $n, $i, $body, 0 1 2 3 4 5 6 7 8 9 10)
+        unrolled!(@ $n, $i, $body, 0 1 2 3 4 5 6 7 8 9 10)
     };
     (@ $n:expr, $i:ident, $body:block, $($row:literal)*) => {$(
         if $row < $n {
@@ -38,6 +38,22 @@ macro_rules! each_row {
             $body
         }
     )*};
+}
+pub(super) use unrolled;
+
+/// Work that is done step by step beside products.
+///
+/// Table lookups keep one port busy, products both that multiply: one after the other, a lookup would
+/// leave a port idle for longer than the processor looks ahead.
+pub(super) trait Aside<L: Lanes> {
+    /// Does step `number`, a constant once this is inlined.
+    fn step(&mut self, lanes: L, number: usize);
+}
+
+/// Nothing to do.
+impl<L: Lanes> Aside<L> for () {
+    #[inline(always)]
+    fn step(&mut self, _lanes: L, _number: usize) {}
 }
 
 /// The prime of a field and the way to invert modulo it.
@@ -54,11 +70,6 @@ pub(super) trait Prime<const N: usize>: Copy + Send + Sync + 'static {
     const K0: u64 = negated_inverse(Self::P[0]);
     /// Bits of `p` in its top digit.
     const TOP_BITS: usize = Self::BITS - 52 * (N - 1);
-    /// Multiples of `p` that a weak reduction leaves in place, where the top digit is so short
-    /// that what the lower digits owe would swamp it.
-    const LEFT: u64 = if Self::TOP_BITS < 16 { 4 } else { 0 };
-    /// A weakly reduced element is below this multiple of `p`.
-    const WEAK: i64 = if Self::TOP_BITS < 16 { 32 } else { 2 };
 }
 
 /// `-1 / odd` modulo `2^52`, by Newton's iteration.
@@ -170,23 +181,34 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
         t
     }
 
-    /// Folds the bits above `2^bits` back, and carries.
+    /// Brings loose digits into the form in which multiply-adds read them: what a digit hands up
+    /// stays where it was, above the 52 bits that are read.
     #[inline(always)]
-    pub(super) fn weak(self, mut t: Digits<L, N>) -> Digits<L, N> {
+    pub(super) fn factor(self, mut t: Digits<L, N>) -> Digits<L, N> {
         let lanes = self.lanes;
-        if C::LEFT == 0 {
-            // Else what the digit below owes would, once in 2^TOP_BITS, make the quotient one too
-            // large and the result negative. What the digits below that owe does not reach so far
-            // but once in 2^(TOP_BITS + 41), and the checks of a batch would find it.
-            t[N - 1] = lanes.add(t[N - 1], lanes.sar::<DIGIT_BITS>(t[N - 2]));
-            t[N - 2] = lanes.and(t[N - 2], lanes.splat(DIGIT_MASK));
+        for i in 0..N - 1 {
+            t[i + 1] = lanes.add(t[i + 1], lanes.sar::<DIGIT_BITS>(t[i]));
         }
-        let mut quotient = lanes.shr(t[N - 1], C::TOP_BITS);
+        t
+    }
+
+    /// As [`factor`](Self::factor), of several.
+    #[inline(always)]
+    pub(super) fn factors<const K: usize>(self, mut t: [Digits<L, N>; K]) -> [Digits<L, N>; K] {
+        unrolled!(K, k, { t[k] = self.factor(t[k]) });
+        t
+    }
+
+    /// Folds the bits above `2^bits` back; leaves `0` up to `p + 2^6 delta`, uncarried, less what
+    /// the lower digits owe.
+    #[inline(always)]
+    pub(super) fn fold(self, mut t: Digits<L, N>) -> Digits<L, N> {
+        let lanes = self.lanes;
+        // So that the quotient does not depend on what the digit below the top hands up or owes.
+        t[N - 1] = lanes.add(t[N - 1], lanes.sar::<DIGIT_BITS>(t[N - 2]));
+        t[N - 2] = lanes.and(t[N - 2], lanes.splat(DIGIT_MASK));
+        let quotient = lanes.shr(t[N - 1], C::TOP_BITS);
         t[N - 1] = lanes.and(t[N - 1], lanes.splat((1 << C::TOP_BITS) - 1));
-        if C::LEFT > 0 {
-            quotient = lanes.sub(quotient, lanes.splat(C::LEFT));
-            t[N - 1] = lanes.add(t[N - 1], lanes.splat(C::LEFT << C::TOP_BITS));
-        }
         for i in 0..N {
             let whole = if i == N - 1 { 1_i64 << C::TOP_BITS } else { 0 };
             let delta = whole - C::P[i];
@@ -199,25 +221,90 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
                 t[i] = lanes.sub(t[i], lanes.madd_lo(lanes.splat(0), quotient, digit));
             }
         }
-        self.carry(t)
+        t
+    }
+
+    /// Folds the bits above `2^bits` back, and carries.
+    #[inline(always)]
+    pub(super) fn weak(self, t: Digits<L, N>) -> Digits<L, N> {
+        self.carry(self.fold(t))
+    }
+
+    /// `a b / R`, uncarried, of several pairs.
+    #[inline(always)]
+    pub(super) fn products<const K: usize>(
+        self,
+        a: &[Digits<L, N>; K],
+        b: &[Digits<L, N>; K],
+    ) -> [Digits<L, N>; K] {
+        self.products_beside(a, b, &mut (), 0)
+    }
+
+    /// `a b / R`, uncarried, of several pairs; with each row of theirs a step of `aside`, from number
+    /// `first` on.
+    ///
+    /// A row is followed by the step of the reduction that the row before it made possible, so that
+    /// neither waits and `N + 2` columns are alive. Small fields take the same row of all pairs in
+    /// turn: their registers suffice.
+    #[inline(always)]
+    pub(super) fn products_beside<const K: usize>(
+        self,
+        a: &[Digits<L, N>; K],
+        b: &[Digits<L, N>; K],
+        aside: &mut impl Aside<L>,
+        first: usize,
+    ) -> [Digits<L, N>; K] {
+        let zero = [self.lanes.splat(0); 2 * DIGITS_MAX];
+        let (mut t, mut owed) = ([zero; K], [zero; K]);
+        let mut out = *a;
+        if N <= 5 {
+            unrolled!(N, i, {
+                unrolled!(K, k, { self.row(&mut t[k], &a[k], &b[k], i) });
+                if i > 0 {
+                    unrolled!(K, k, { self.clear(&mut t[k], &mut owed[k], i - 1) });
+                }
+                aside.step(self.lanes, first + i);
+            });
+            unrolled!(K, k, { self.clear(&mut t[k], &mut owed[k], N - 1) });
+        } else {
+            unrolled!(K, k, {
+                unrolled!(N, i, {
+                    self.row(&mut t[k], &a[k], &b[k], i);
+                    if i > 0 {
+                        self.clear(&mut t[k], &mut owed[k], i - 1);
+                    }
+                    if k == 0 {
+                        aside.step(self.lanes, first + i);
+                    }
+                });
+                self.clear(&mut t[k], &mut owed[k], N - 1);
+            });
+        }
+        unrolled!(K, k, { out[k] = self.high(&t[k], &owed[k]) });
+        out
+    }
+
+    /// Row `i` of a product.
+    #[inline(always)]
+    fn row(self, t: &mut Columns<L>, a: &Digits<L, N>, b: &Digits<L, N>, i: usize) {
+        for j in 0..N {
+            t[i + j] = self.lanes.madd_lo(t[i + j], a[i], b[j]);
+            t[i + j + 1] = self.lanes.madd_hi(t[i + j + 1], a[i], b[j]);
+        }
     }
 
     /// `a b / R`, uncarried.
-    ///
-    /// Row by row, each followed by a step of the reduction, so that `N + 1` columns are alive.
     #[inline(always)]
     pub(super) fn mul_loose(self, a: &Digits<L, N>, b: &Digits<L, N>) -> Digits<L, N> {
-        let lanes = self.lanes;
-        let mut t = [lanes.splat(0); 2 * DIGITS_MAX];
-        let mut owed = t;
-        each_row!(N, i, {
-            for j in 0..N {
-                t[i + j] = lanes.madd_lo(t[i + j], a[i], b[j]);
-                t[i + j + 1] = lanes.madd_hi(t[i + j + 1], a[i], b[j]);
-            }
-            self.clear(&mut t, &mut owed, i);
-        });
-        self.high(&t, &owed)
+        self.products(&[*a], &[*b])[0]
+    }
+
+    /// `a^2 / R`, uncarried, of several.
+    #[inline(always)]
+    pub(super) fn squares<const K: usize>(self, a: &[Digits<L, N>; K]) -> [Digits<L, N>; K] {
+        let mut out = *a;
+        unrolled!(K, k, { out[k] = self.square_loose(&a[k]) });
+        out
     }
 
     /// `a^2 / R`, uncarried.
@@ -229,7 +316,7 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
         let lanes = self.lanes;
         let mut unlike = [lanes.splat(0); 2 * DIGITS_MAX];
         let (mut t, mut owed) = (unlike, unlike);
-        each_row!(N, i, {
+        unrolled!(N, i, {
             for j in i + 1..N {
                 unlike[i + j] = lanes.madd_lo(unlike[i + j], a[i], a[j]);
                 unlike[i + j + 1] = lanes.madd_hi(unlike[i + j + 1], a[i], a[j]);
@@ -295,10 +382,30 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
         t
     }
 
-    /// `a - b`, plus the multiple of `p` that weakly reduced operands need.
+    /// `multiple p - a`, uncarried.
+    #[inline(always)]
+    pub(super) fn negated(self, a: &Digits<L, N>, multiple: i64) -> Digits<L, N> {
+        let mut t = *a;
+        for i in 0..N {
+            t[i] = self.lanes.sub(self.prime(multiple, i), a[i]);
+        }
+        t
+    }
+
+    /// `a + p`, uncarried.
+    #[inline(always)]
+    pub(super) fn add_prime(self, a: &Digits<L, N>) -> Digits<L, N> {
+        let mut t = *a;
+        for i in 0..N {
+            t[i] = self.lanes.add(a[i], self.prime(1, i));
+        }
+        t
+    }
+
+    /// `a - b + 2 p` of weakly reduced operands.
     #[inline(always)]
     pub(super) fn sub(self, a: &Digits<L, N>, b: &Digits<L, N>) -> Digits<L, N> {
-        self.carry(self.sub_loose(a, b, C::WEAK))
+        self.carry(self.sub_loose(a, b, 2))
     }
 
     /// `a + b`, weakly reduced.
@@ -334,19 +441,19 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
         t
     }
 
-    /// The lanes where a difference of weakly reduced elements may be a multiple of `p`.
+    /// The lanes where a carried element may be `p`, `2 p` or `3 p`.
     ///
     /// Compared in its low digit only: besides the true multiples this finds few others.
     #[inline(always)]
     pub(super) fn maybe_zero(self, a: &Digits<L, N>) -> u8 {
         let lanes = self.lanes;
         if C::P[0] == -1 {
-            // The multiples end in 2^52 - 2 WEAK .. 2^52 - 1.
-            let above = lanes.add(a[0], lanes.splat(2 * C::WEAK.unsigned_abs()));
+            // They end in 2^52 - 3 up to 2^52 - 1.
+            let above = lanes.add(a[0], lanes.splat(3));
             return lanes.eq(lanes.shr(above, 52), lanes.splat(1));
         }
         let mut mask = 0;
-        for multiple in 1..2 * C::WEAK {
+        for multiple in 1..=3 {
             let low = DIGIT_MASK & (multiple * C::P[0]).cast_unsigned();
             mask |= lanes.eq(a[0], lanes.splat(low));
         }
@@ -387,7 +494,11 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
     /// Out of Montgomery form, canonical.
     #[inline(always)]
     pub(super) fn decode(self, a: &Digits<L, N>) -> Digits<L, N> {
-        self.below_p(&self.mul(a, &self.small(1)))
+        let mut t = [self.lanes.splat(0); 2 * DIGITS_MAX];
+        let mut owed = t;
+        t[..N].copy_from_slice(a);
+        unrolled!(N, i, { self.clear(&mut t, &mut owed, i) });
+        self.below_p(&self.carry(self.high(&t, &owed)))
     }
 
     /// `1 / a` by Fermat's theorem; zero for zero. Not inlined: hundreds of dependent squarings.

@@ -8,9 +8,8 @@
 use core::arch::x86_64::{
     __m512i, _mm_cvtsi64_si128, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask,
     _mm512_load_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64,
-    _mm512_maskz_permutex2var_epi64, _mm512_movepi64_mask, _mm512_or_si512, _mm512_set1_epi64,
-    _mm512_srai_epi64, _mm512_srl_epi64, _mm512_store_si512, _mm512_sub_epi64,
-    _mm512_ternarylogic_epi64, _mm512_xor_si512,
+    _mm512_mask2_permutex2var_epi64, _mm512_movepi64_mask, _mm512_set1_epi64, _mm512_srai_epi64,
+    _mm512_srl_epi64, _mm512_store_si512, _mm512_sub_epi64, _mm512_xor_si512,
 };
 
 use super::lanes::{Lanes, Row, Task};
@@ -111,16 +110,6 @@ impl Lanes for Ifma {
 
     #[inline(always)]
     fn pick16(self, mask: u8, index: Self::V, low: Self::V, high: Self::V) -> Self::V {
-        granted!(_mm512_maskz_permutex2var_epi64(mask, low, index, high))
-    }
-
-    #[inline(always)]
-    fn or(self, a: Self::V, b: Self::V) -> Self::V {
-        granted!(_mm512_or_si512(a, b))
-    }
-
-    #[inline(always)]
-    fn or3(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        granted!(_mm512_ternarylogic_epi64::<0xfe>(a, b, c))
+        granted!(_mm512_mask2_permutex2var_epi64(low, index, mask, high))
     }
 }

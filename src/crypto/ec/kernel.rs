@@ -3,8 +3,12 @@
 //! A scalar is recoded into odd digits, none of them zero, so that every window of every key is
 //! one addition of a table point and the program does not depend on the scalar. The additions
 //! are affine, 5 products and a square each: the eight lanes of all groups of the batch share
-//! one inversion per step (Montgomery's trick, in [`CHAINS`] interleaved chains). Tables are
-//! read whole, with the entry picked in registers; the sign is a masked subtraction.
+//! one inversion per step (Montgomery's trick, in [`ABREAST`] chains).
+//!
+//! One pass over the batch ends the additions of a window and begins those of the next, from the
+//! last sum to the first and then back: each sum is read and written once a window, and the new
+//! coordinates go from register to register, uncarried. Two groups go abreast, and the lookups of
+//! the next window are done beside the products, so that both ports that multiply have work.
 //!
 //! An inversion costs as much as some hundred additions. A large batch steps through the windows
 //! one by one; a small one is cut into *strips* of windows, which advance together as if each
@@ -23,70 +27,94 @@ use core::marker::PhantomData;
 use zeroize::Zeroize;
 
 use super::curve::Curve;
-use super::field::{Digits, Element, Fp};
-use super::lanes::{Lanes, Row, Task};
-use super::table::{ENTRY_ROWS, Table, Window};
+use super::field::{Aside, Digits, Element, Fp, unrolled};
+use super::lanes::{LANES, Lanes, Row, Task};
+use super::lookup::{Lookup, lookup};
+use super::table::Table;
 
-/// Chains of the shared inversion, so that products need not wait for each other.
-pub(super) const CHAINS: usize = 4;
+/// Groups that go abreast, each with an inversion chain of its own, so that products need not wait
+/// for each other.
+pub(super) const ABREAST: usize = 2;
 
-/// Limbs of a recoded scalar of the widest curve.
-pub(super) use super::curve::LIMBS_MAX;
+/// A point, in each lane.
+pub(super) type Point<L, const N: usize> = [Digits<L, N>; 2];
+
+/// What the addition in hand needs of one sum.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sum<const N: usize> {
+    /// The point that is being added; between additions, the sum itself.
+    x: Element<N>,
+    y: Element<N>,
+    /// Its differences to the sum so far, less multiples of `p`; after [`Multiply`], the coordinates
+    /// that leave: canonical, out of Montgomery form.
+    pub(super) dx: Element<N>,
+    /// As `dx`, for the ordinates.
+    pub(super) dy: Element<N>,
+    /// Product of the divisors that come before this one in its chain.
+    before: Element<N>,
+}
+
+impl<const N: usize> Sum<N> {
+    const ZERO: Self = {
+        let zero = [Row([0; LANES]); N];
+        Self { x: zero, y: zero, dx: zero, dy: zero, before: zero }
+    };
+
+    fn wipe(&mut self) {
+        for part in [&mut self.x, &mut self.y, &mut self.dx, &mut self.dy, &mut self.before] {
+            part.as_mut_slice().zeroize();
+        }
+    }
+}
 
 /// The batch: an entry for each strip of each group of eight keys.
 #[derive(Debug)]
 pub(super) struct Work<const N: usize> {
-    /// Recoded scalars, by group.
-    pub(super) scalars: Vec<[Row; LIMBS_MAX]>,
+    /// Recoded scalars, by group; the limbs of each are fewer than the digits of an element.
+    pub(super) scalars: Vec<Element<N>>,
     /// The lanes whose point must be negated at the end, by group.
     pub(super) negate: Vec<u8>,
     /// The lanes where an addition met equal abscissas: their points are wrong. By group.
     pub(super) flagged: Vec<u8>,
-    /// Sums so far, in Montgomery form: those of the first strip of all groups, of the second...
-    x: Vec<Element<N>>,
-    y: Vec<Element<N>>,
-    /// Differences; after [`Multiply`], the coordinates that leave: canonical, out of
-    /// Montgomery form.
-    pub(super) dx: Vec<Element<N>>,
-    /// As `dx`, for the ordinates.
-    pub(super) dy: Vec<Element<N>>,
-    prefix: Vec<Element<N>>,
+    /// Those of the first strip of all groups, of the second...
+    pub(super) sums: Vec<Sum<N>>,
 }
 
 impl<const N: usize> Work<N> {
-    /// Room for `groups` groups of eight keys.
+    /// Room for `groups` groups of eight keys, or one more to make them even.
     pub(super) fn new(groups: usize) -> Self {
-        let elements = || vec![[Row::default(); N]; groups];
+        let groups = groups.next_multiple_of(ABREAST);
         Self {
-            scalars: vec![[Row::default(); LIMBS_MAX]; groups],
+            scalars: vec![[Row::default(); N]; groups],
             negate: vec![0; groups],
             flagged: vec![0; groups],
-            x: elements(),
-            y: elements(),
-            dx: elements(),
-            dy: elements(),
-            prefix: elements(),
+            sums: vec![Sum::ZERO; groups],
         }
     }
 
     /// The sums there is room for.
     pub(super) fn room(&self) -> usize {
-        self.x.len()
+        self.sums.len()
     }
 
     /// Zeroes what depends on private keys in the first `groups` groups and `sums` sums.
+    ///
+    /// What [`Multiply`] left of the groups themselves are public points, but for the divisors.
     pub(super) fn wipe(&mut self, groups: usize, sums: usize) {
         self.scalars[..groups].as_flattened_mut().zeroize();
-        for part in [&mut self.x, &mut self.y, &mut self.dx, &mut self.dy, &mut self.prefix] {
-            part[..sums].as_flattened_mut().zeroize();
-        }
         self.negate[..groups].zeroize();
+        let (left, used_up) = self.sums[..sums].split_at_mut(groups);
+        for sum in left {
+            sum.before.as_mut_slice().zeroize();
+        }
+        used_up.iter_mut().for_each(Sum::wipe);
     }
 }
 
 impl<const N: usize> Drop for Work<N> {
     fn drop(&mut self) {
-        self.wipe(self.room(), self.room());
+        self.wipe(self.negate.len(), self.sums.len());
+        self.sums.iter_mut().for_each(Sum::wipe);
     }
 }
 
@@ -98,9 +126,9 @@ pub(super) struct Multiply<'a, C, const N: usize> {
     pub(super) work: &'a mut Work<N>,
     /// The table of `C`.
     pub(super) table: &'a Table<N>,
-    /// Groups in use.
+    /// Groups in use, a multiple of [`ABREAST`].
     pub(super) groups: usize,
-    /// Windows of a strip.
+    /// Windows of a strip, a divisor of all.
     pub(super) strip: usize,
     /// Whose points.
     pub(super) curve: PhantomData<C>,
@@ -111,54 +139,44 @@ impl<C: Curve<N>, const N: usize> Task for Multiply<'_, C, N> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> u8 {
-        let Self { work, table, groups, strip, .. } = self;
+        let Self { work, table, groups, strip, curve } = self;
         work.flagged[..groups].fill(0);
-        lanes.enter(First::<C, N> { work, table, groups, strip, curve: PhantomData });
-        for step in 1..strip {
-            // The last strip may be shorter.
-            let strips = (C::WINDOWS - step).div_ceil(strip);
-            lanes.enter(Next::<C, N> {
-                work,
-                table,
-                groups,
-                strip,
-                step,
-                strips,
-                curve: PhantomData,
-            });
-            lanes.enter(Finish::<C, N> { work, sums: strips * groups, curve: PhantomData });
+        let mut strips = C::WINDOWS / strip;
+        let mut begun = lanes.enter(First::<C, N> { work, table, groups, strip, curve });
+        for step in 2..strip {
+            begun = lanes.enter(Next::<C, N> { work, table, groups, strip, step, begun, curve });
         }
-        let mut strips = C::WINDOWS.div_ceil(strip);
+        lanes.enter(Finish::<C, N> { work, sums: strips * groups, begun, curve });
         while strips > 1 {
             let kept = strips.div_ceil(2);
             merge::<L, C, N>(lanes, work, groups, kept * groups, (strips - kept) * groups);
             strips = kept;
         }
-        lanes.enter(Leave::<C, N> { work, table, groups, curve: PhantomData })
+        lanes.enter(Leave::<C, N> { work, table, groups, curve })
     }
 }
 
-/// Adds all points of the first `groups` groups together, down to [`CHAINS`] groups.
+/// Adds all points of the first `groups` groups together, down to [`ABREAST`] groups.
 ///
 /// Uses up the sums of the batch; what is left leaves through `dx` and `dy`. Flags as
 /// [`Multiply`] does.
-pub(super) struct Sum<'a, C, const N: usize>(pub(super) Multiply<'a, C, N>);
+pub(super) struct Total<'a, C, const N: usize>(pub(super) Multiply<'a, C, N>);
 
-impl<C: Curve<N>, const N: usize> Task for Sum<'_, C, N> {
+impl<C: Curve<N>, const N: usize> Task for Total<'_, C, N> {
     type Output = u8;
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> u8 {
-        let Multiply { work, table, groups, .. } = self.0;
+        let Multiply { work, table, groups, curve, .. } = self.0;
         work.flagged[..groups].fill(0);
         let mut left = groups;
-        while left > CHAINS {
-            let kept = left.div_ceil(2).max(CHAINS);
+        while left > ABREAST {
+            let kept = left.div_ceil(2).next_multiple_of(ABREAST);
             merge::<L, C, N>(lanes, work, left, kept, left - kept);
             left = kept;
         }
         work.negate[..left].fill(0);
-        lanes.enter(Leave::<C, N> { work, table, groups: left, curve: PhantomData })
+        lanes.enter(Leave::<C, N> { work, table, groups: left, curve })
     }
 }
 
@@ -171,11 +189,22 @@ fn merge<L: Lanes, C: Curve<N>, const N: usize>(
     from: usize,
     count: usize,
 ) {
-    lanes.enter(Upper::<C, N> { work, groups, from, count, curve: PhantomData });
-    lanes.enter(Finish::<C, N> { work, sums: count, curve: PhantomData });
+    let begun = lanes.enter(Upper::<C, N> { work, groups, from, count, curve: PhantomData });
+    lanes.enter(Finish::<C, N> { work, sums: count, begun, curve: PhantomData });
 }
 
-/// Starts each strip with the point of its lowest window.
+/// Additions that were begun: what ends their chains.
+struct Begun<const N: usize> {
+    /// The product of all divisors of each chain.
+    ends: [Element<N>; ABREAST],
+    /// Whether the last sum was the first to be begun. They are finished in the other order.
+    backward: bool,
+}
+
+/// The chains of divisors, or of inverses, in registers.
+type Chains<L, const N: usize> = [Digits<L, N>; ABREAST];
+
+/// Starts each strip with the point of its lowest window, and begins to add that of the second.
 struct First<'a, C, const N: usize> {
     work: &'a mut Work<N>,
     table: &'a Table<N>,
@@ -185,55 +214,95 @@ struct First<'a, C, const N: usize> {
 }
 
 impl<C: Curve<N>, const N: usize> Task for First<'_, C, N> {
-    type Output = ();
+    type Output = Begun<N>;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
+    fn run<L: Lanes>(self, lanes: L) -> Begun<N> {
         let Self { work, table, groups, strip, .. } = self;
         let fp = Fp::<L, C, N>::new(lanes);
-        let mut sum = 0;
-        for (index, window) in table.windows.iter().enumerate().step_by(strip) {
-            for group in 0..groups {
-                let byte = digit(lanes, &work.scalars[group], index);
-                let (x, y) = lookup(fp, window, byte);
-                fp.store(&mut work.x[sum], x);
-                fp.store(&mut work.y[sum], fp.carry(y));
-                sum += 1;
+        let tables = [table, core::hint::black_box(table)];
+        let mut chains = [fp.small(1); ABREAST];
+        for number in 0..C::WINDOWS / strip {
+            let window = number * strip;
+            for group in (0..groups).step_by(ABREAST) {
+                let mut sums = lookup(fp, work, tables, window, group);
+                for sum in &mut sums {
+                    *sum = [fp.negated(&sum[0], 1), fp.negated(&sum[1], 1)];
+                }
+                let points = lookup(fp, work, tables, window + 1, group);
+                begin(fp, work, groups, number * groups + group, &mut chains, &points, &sums);
             }
         }
+        begun(fp, &chains, false)
     }
 }
 
-/// Begins the addition of the points of window `step` of the first `strips` strips.
+/// Ends the additions in hand, and begins those of the points of window `step` of each strip.
 struct Next<'a, C, const N: usize> {
     work: &'a mut Work<N>,
     table: &'a Table<N>,
     groups: usize,
     strip: usize,
     step: usize,
-    strips: usize,
+    begun: Begun<N>,
     curve: PhantomData<C>,
 }
 
 impl<C: Curve<N>, const N: usize> Task for Next<'_, C, N> {
+    type Output = Begun<N>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> Begun<N> {
+        let Self { work, table, groups, strip, step, begun: last, .. } = self;
+        let fp = Fp::<L, C, N>::new(lanes);
+        let backward = !last.backward;
+        let mut inverses = invert_ends(fp, &last);
+        let tables = [table, core::hint::black_box(table)];
+        let mut chains = [fp.small(1); ABREAST];
+        for number in numbers(C::WINDOWS / strip, backward) {
+            let window = number * strip + step;
+            for team in numbers(groups / ABREAST, backward) {
+                let group = team * ABREAST;
+                let first = number * groups + group;
+                let mut lookup = Lookup::new(lanes, work, tables, window, group);
+                let sums = finish(fp, work, first, &mut inverses, &mut lookup);
+                let points = lookup.points(fp);
+                begin(fp, work, groups, first, &mut chains, &points, &sums);
+            }
+        }
+        begun(fp, &chains, backward)
+    }
+}
+
+/// Ends the additions in hand, those to the first `sums` sums.
+struct Finish<'a, C, const N: usize> {
+    work: &'a mut Work<N>,
+    sums: usize,
+    begun: Begun<N>,
+    curve: PhantomData<C>,
+}
+
+impl<C: Curve<N>, const N: usize> Task for Finish<'_, C, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let Self { work, table, groups, strip, step, strips, .. } = self;
+        let Self { work, sums, begun, .. } = self;
         let fp = Fp::<L, C, N>::new(lanes);
-        for number in 0..strips {
-            let index = number * strip + step;
-            for group in 0..groups {
-                let byte = digit(lanes, &work.scalars[group], index);
-                let (x, y) = lookup(fp, &table.windows[index], byte);
-                begin_addition(fp, work, groups, number * groups + group, &x, &y);
-            }
+        let mut inverses = invert_ends(fp, &begun);
+        for team in numbers(sums / ABREAST, !begun.backward) {
+            let first = team * ABREAST;
+            let negated = finish(fp, work, first, &mut inverses, &mut ());
+            unrolled!(ABREAST, k, {
+                let sum = &mut work.sums[first + k];
+                fp.store(&mut sum.x, fp.weak(fp.negated(&negated[k][0], 2)));
+                fp.store(&mut sum.y, fp.weak(fp.negated(&negated[k][1], 5)));
+            });
         }
     }
 }
 
-/// Begins the addition of `count` sums, `from` places up.
+/// Begins to add `count` sums, `from` places up, to the first ones.
 struct Upper<'a, C, const N: usize> {
     work: &'a mut Work<N>,
     groups: usize,
@@ -243,192 +312,149 @@ struct Upper<'a, C, const N: usize> {
 }
 
 impl<C: Curve<N>, const N: usize> Task for Upper<'_, C, N> {
-    type Output = ();
+    type Output = Begun<N>;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
+    fn run<L: Lanes>(self, lanes: L) -> Begun<N> {
         let Self { work, groups, from, count, .. } = self;
         let fp = Fp::<L, C, N>::new(lanes);
-        for sum in 0..count {
-            let (x, y) = (fp.load(&work.x[from + sum]), fp.load(&work.y[from + sum]));
-            begin_addition(fp, work, groups, sum, &x, &y);
+        let mut chains = [fp.small(1); ABREAST];
+        for first in (0..count).step_by(ABREAST) {
+            let mut sums = [[fp.small(0); 2]; ABREAST];
+            let mut points = sums;
+            unrolled!(ABREAST, k, {
+                let (sum, point) = (&work.sums[first + k], &work.sums[from + first + k]);
+                sums[k] = [fp.negated(&fp.load(&sum.x), 3), fp.negated(&fp.load(&sum.y), 3)];
+                points[k] = [fp.load(&point.x), fp.load(&point.y)];
+            });
+            begin(fp, work, groups, first, &mut chains, &points, &sums);
         }
+        begun(fp, &chains, false)
     }
 }
 
-/// The byte of a recoded scalar that belongs to a window.
+/// The numbers below `count`, up or down.
 #[inline(always)]
-fn digit<L: Lanes>(lanes: L, scalar: &[Row; LIMBS_MAX], window: usize) -> L::V {
-    let limb = lanes.load(&scalar[window / 8]);
-    lanes.and(lanes.shr(limb, window % 8 * 8), lanes.splat(0xff))
+fn numbers(count: usize, backward: bool) -> impl Iterator<Item = usize> {
+    (0..count).map(move |i| if backward { count - 1 - i } else { i })
 }
 
-/// The table point for the byte `u`: `(2 u - 255) 2^(8 i) G`.
+/// Begins to add `points` to the sums from `first` on, which are given negated.
 ///
-/// From 128 on the multiple is positive, and the low seven bits are the entry; below, it is the
-/// negative of the entry that the complement names. A negated ordinate is `p - y`, uncarried.
+/// Puts the differences of the abscissas at the end of the chains.
 #[inline(always)]
-fn lookup<L: Lanes, C: Curve<N>, const N: usize>(
-    fp: Fp<L, C, N>,
-    window: &Window<N>,
-    byte: L::V,
-) -> (Digits<L, N>, Digits<L, N>) {
-    let lanes = fp.lanes;
-    let high = lanes.and(byte, lanes.splat(0x80));
-    let negative = lanes.eq(high, lanes.splat(0));
-    let index = lanes.select(negative, byte, lanes.xor(byte, lanes.splat(0xff)));
-    let index = lanes.and(index, lanes.splat(0x7f));
-    let block = lanes.shr(index, 4);
-    let mut here = [0_u8; ENTRY_ROWS / 2];
-    for (number, mask) in (0..).zip(&mut here) {
-        *mask = lanes.eq(block, lanes.splat(number));
-    }
-    let mut point = [[lanes.splat(0); N]; 2];
-    for coordinate in 0..2 {
-        for digit in 0..N {
-            let rows = &window[coordinate][digit];
-            let mut picked = [index; ENTRY_ROWS / 2];
-            for pair in 0..ENTRY_ROWS / 2 {
-                let (low, high) = (lanes.load(&rows[2 * pair]), lanes.load(&rows[2 * pair + 1]));
-                picked[pair] = lanes.pick16(here[pair], index, low, high);
-            }
-            let mut value = picked[0];
-            for pair in (1..ENTRY_ROWS / 2 - 1).step_by(2) {
-                value = lanes.or3(value, picked[pair], picked[pair + 1]);
-            }
-            point[coordinate][digit] = lanes.or(value, picked[ENTRY_ROWS / 2 - 1]);
-        }
-    }
-    let [x, mut y] = point;
-    for i in 0..N {
-        y[i] = lanes.select(negative, y[i], lanes.sub(fp.prime(1, i), y[i]));
-    }
-    (x, y)
-}
-
-/// Differences of the point `x`, `y` and a sum, and the product of all `dx` of the chain.
-#[inline(always)]
-fn begin_addition<L: Lanes, C: Curve<N>, const N: usize>(
+fn begin<L: Lanes, C: Curve<N>, const N: usize>(
     fp: Fp<L, C, N>,
     work: &mut Work<N>,
     groups: usize,
-    sum: usize,
-    x: &Digits<L, N>,
-    y: &Digits<L, N>,
+    first: usize,
+    chains: &mut Chains<L, N>,
+    points: &[Point<L, N>; ABREAST],
+    negated: &[Point<L, N>; ABREAST],
 ) {
-    let mut dx = fp.sub(x, &fp.load(&work.x[sum]));
-    let zero = fp.maybe_zero(&dx);
-    if zero != 0 {
-        work.flagged[sum % groups] |= zero;
-        dx = fp.select(zero, &dx, &fp.small(1));
-    }
-    let dy = fp.sub(y, &fp.load(&work.y[sum]));
-    fp.store(&mut work.dy[sum], dy);
-    chain(fp, work, sum, &dx);
-}
-
-/// Puts a divisor at the end of its chain.
-#[inline(always)]
-fn chain<L: Lanes, C: Curve<N>, const N: usize>(
-    fp: Fp<L, C, N>,
-    work: &mut Work<N>,
-    sum: usize,
-    divisor: &Digits<L, N>,
-) {
-    fp.store(&mut work.dx[sum], *divisor);
-    let mut product = *divisor;
-    if sum >= CHAINS {
-        product = fp.mul(&fp.load(&work.prefix[sum - CHAINS]), divisor);
-    }
-    fp.store(&mut work.prefix[sum], product);
-}
-
-/// Ends the first `sums` additions that were begun.
-struct Finish<'a, C, const N: usize> {
-    work: &'a mut Work<N>,
-    sums: usize,
-    curve: PhantomData<C>,
-}
-
-impl<C: Curve<N>, const N: usize> Task for Finish<'_, C, N> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
-        let fp = Fp::<L, C, N>::new(lanes);
-        let Self { work, sums, .. } = self;
-        let mut ends = invert_ends(fp, work, sums);
-        for sum in (0..sums).rev() {
-            let inverse = next_inverse(fp, work, &mut ends, sum);
-            finish_addition(fp, work, sum, &inverse);
+    let mut divisors = *chains;
+    unrolled!(ABREAST, k, {
+        let mut dx = fp.carry(fp.add_loose(&points[k][0], &negated[k][0]));
+        let zero = fp.maybe_zero(&dx);
+        if zero != 0 {
+            work.flagged[(first + k) % groups] |= zero;
+            dx = fp.select(zero, &dx, &fp.small(1));
         }
-    }
+        divisors[k] = dx;
+        let sum = &mut work.sums[first + k];
+        fp.store(&mut sum.dx, dx);
+        fp.store(&mut sum.dy, fp.factor(fp.add_loose(&points[k][1], &negated[k][1])));
+        fp.store(&mut sum.x, points[k][0]);
+        fp.store(&mut sum.y, points[k][1]);
+        fp.store(&mut sum.before, chains[k]);
+    });
+    *chains = fp.factors(fp.products(chains, &divisors));
 }
 
-/// The inverse of the divisor of `sum`. Asked for from the last sum to the first.
+/// What is left of chains when all their additions are begun.
 #[inline(always)]
-fn next_inverse<L: Lanes, C: Curve<N>, const N: usize>(
+fn begun<L: Lanes, C: Curve<N>, const N: usize>(
     fp: Fp<L, C, N>,
-    work: &Work<N>,
-    ends: &mut [Element<N>; CHAINS],
-    sum: usize,
-) -> Digits<L, N> {
-    let end = &mut ends[sum % CHAINS];
-    let inverse = fp.load(end);
-    if sum < CHAINS {
-        return inverse;
-    }
-    fp.store(end, fp.mul(&inverse, &fp.load(&work.dx[sum])));
-    fp.mul(&inverse, &fp.load(&work.prefix[sum - CHAINS]))
+    chains: &Chains<L, N>,
+    backward: bool,
+) -> Begun<N> {
+    let mut ends = [[Row::default(); N]; ABREAST];
+    unrolled!(ABREAST, k, {
+        fp.store(&mut ends[k], chains[k]);
+    });
+    Begun { ends, backward }
 }
 
 /// The inverses of the ends of the chains, by one inversion.
 #[inline(always)]
 fn invert_ends<L: Lanes, C: Curve<N>, const N: usize>(
     fp: Fp<L, C, N>,
+    begun: &Begun<N>,
+) -> Chains<L, N> {
+    let ends = [fp.load(&begun.ends[0]), fp.load(&begun.ends[1])];
+    let inverse = fp.invert(&fp.mul(&ends[0], &ends[1]));
+    [fp.mul(&inverse, &ends[1]), fp.mul(&inverse, &ends[0])]
+}
+
+/// The inverses of the divisors of a team, asked for in the order from the ends of the chains.
+#[inline(always)]
+fn next_inverses<L: Lanes, C: Curve<N>, const N: usize>(
+    fp: Fp<L, C, N>,
     work: &Work<N>,
-    count: usize,
-) -> [Element<N>; CHAINS] {
-    let ends = &work.prefix[count.saturating_sub(CHAINS)..count];
-    let mut products = [[Row::default(); N]; CHAINS];
-    let mut product = fp.load(&ends[0]);
-    for (i, end) in ends.iter().enumerate().skip(1) {
-        fp.store(&mut products[i - 1], product);
-        product = fp.mul(&product, &fp.load(end));
-    }
-    let mut rest = fp.invert(&product);
-    let mut inverses = [[Row::default(); N]; CHAINS];
-    for (i, end) in ends.iter().enumerate().skip(1).rev() {
-        let inverse = fp.mul(&rest, &fp.load(&products[i - 1]));
-        fp.store(&mut inverses[(count - ends.len() + i) % CHAINS], inverse);
-        rest = fp.mul(&rest, &fp.load(end));
-    }
-    fp.store(&mut inverses[(count - ends.len()) % CHAINS], rest);
+    first: usize,
+    chains: &mut Chains<L, N>,
+    aside: &mut impl Aside<L>,
+) -> Chains<L, N> {
+    let (mut befores, mut divisors) = (*chains, *chains);
+    unrolled!(ABREAST, k, {
+        befores[k] = fp.load(&work.sums[first + k].before);
+        divisors[k] = fp.load(&work.sums[first + k].dx);
+    });
+    let inverses = fp.factors(fp.products_beside(chains, &befores, aside, 0));
+    *chains = fp.factors(fp.products_beside(chains, &divisors, aside, N));
     inverses
 }
 
-/// The sum, from the differences and the inverse of `dx`.
+/// Ends the additions to a team of sums, and leaves these negated: `(x, y)` as `p - x` up to
+/// `2 p - x`, and `2 p - y` up to `4 p - y`, uncarried.
+///
+/// With the point `(x2, y2)` that was added and the slope `s`, `x3 = s^2 - 2 x2 + dx` and
+/// `y3 = s (x2 - x3) - y2`: the line leads through that point as well as through the old sum.
 #[inline(always)]
-fn finish_addition<L: Lanes, C: Curve<N>, const N: usize>(
+fn finish<L: Lanes, C: Curve<N>, const N: usize>(
     fp: Fp<L, C, N>,
-    work: &mut Work<N>,
-    sum: usize,
-    inverse: &Digits<L, N>,
-) {
+    work: &Work<N>,
+    first: usize,
+    chains: &mut Chains<L, N>,
+    aside: &mut impl Aside<L>,
+) -> [Point<L, N>; ABREAST] {
     let lanes = fp.lanes;
-    let slope = fp.mul(&fp.load(&work.dy[sum]), inverse);
-    let mut sum_x = fp.square_loose(&slope);
-    let (x, dx) = (fp.load(&work.x[sum]), fp.load(&work.dx[sum]));
-    // dx + 2 x = x2 + x + W p, which is below 3 W p.
-    for i in 0..N {
-        let taken = lanes.add(dx[i], lanes.add(x[i], x[i]));
-        sum_x[i] = lanes.add(lanes.sub(sum_x[i], taken), fp.prime(3 * C::WEAK, i));
-    }
-    let sum_x = fp.weak(sum_x);
-    let rise = fp.mul_loose(&slope, &fp.sub(&x, &sum_x));
-    let sum_y = fp.weak(fp.sub_loose(&rise, &fp.load(&work.y[sum]), C::WEAK + 1));
-    fp.store(&mut work.x[sum], sum_x);
-    fp.store(&mut work.y[sum], sum_y);
+    let inverses = next_inverses(fp, work, first, chains, aside);
+    let mut slopes = inverses;
+    unrolled!(ABREAST, k, {
+        slopes[k] = fp.load(&work.sums[first + k].dy);
+    });
+    let slopes = fp.factors(fp.products_beside(&slopes, &inverses, aside, 2 * N));
+    let squares = fp.squares(&slopes);
+    let (mut minus_x, mut rises) = (squares, squares);
+    unrolled!(ABREAST, k, {
+        let sum = &work.sums[first + k];
+        let (x, dx) = (fp.load(&sum.x), fp.load(&sum.dx));
+        for i in 0..N {
+            let taken = lanes.add(dx[i], squares[k][i]);
+            let twice = lanes.add(lanes.add(x[i], x[i]), fp.prime(6, i));
+            minus_x[k][i] = lanes.sub(twice, taken);
+        }
+        minus_x[k] = fp.fold(minus_x[k]);
+        rises[k] = fp.factor(fp.add_loose(&x, &minus_x[k]));
+    });
+    let rises = fp.products_beside(&slopes, &rises, aside, 3 * N);
+    let mut sums = [[minus_x[0]; 2]; ABREAST];
+    unrolled!(ABREAST, k, {
+        let minus_y = fp.sub_loose(&fp.load(&work.sums[first + k].y), &rises[k], 2);
+        sums[k] = [minus_x[k], minus_y];
+    });
+    sums
 }
 
 /// Ends groups: sign, on-curve test, and the coordinates out of Montgomery form.
@@ -448,7 +474,8 @@ impl<C: Curve<N>, const N: usize> Task for Leave<'_, C, N> {
         let fp = Fp::<L, C, N>::new(lanes);
         let mut wrong = 0;
         for group in 0..groups {
-            wrong |= leave(fp, work, table, group) & !work.flagged[group];
+            let sum = &mut work.sums[group];
+            wrong |= leave(fp, sum, table, work.negate[group]) & !work.flagged[group];
         }
         if C::EDWARDS {
             leave_as_edwards(fp, work, table, groups);
@@ -461,21 +488,23 @@ impl<C: Curve<N>, const N: usize> Task for Leave<'_, C, N> {
 #[inline(always)]
 fn leave<L: Lanes, C: Curve<N>, const N: usize>(
     fp: Fp<L, C, N>,
-    work: &mut Work<N>,
+    sum: &mut Sum<N>,
     table: &Table<N>,
-    group: usize,
+    negate: u8,
 ) -> u8 {
-    let (x, y) = (fp.load(&work.x[group]), fp.load(&work.y[group]));
-    let minus_y = fp.weak(fp.sub_loose(&fp.small(0), &y, C::WEAK + 1));
-    let y = fp.select(work.negate[group], &y, &minus_y);
-    fp.store(&mut work.y[group], y);
-    let cubic = fp.add(&fp.square(&x), &fp.load(&table.a));
-    let right = fp.add(&fp.mul(&cubic, &x), &fp.load(&table.b));
-    let gap = fp.weak(fp.sub_loose(&fp.square(&y), &right, C::WEAK + 1));
+    // A sum is reduced but for what its lower digits may owe.
+    let x = fp.carry(fp.add_prime(&fp.load(&sum.x)));
+    let y = fp.load(&sum.y);
+    let y = fp.carry(fp.select(negate, &fp.add_prime(&y), &fp.negated(&y, 2)));
+    fp.store(&mut sum.x, x);
+    fp.store(&mut sum.y, y);
     if !C::EDWARDS {
-        fp.store(&mut work.dx[group], fp.decode(&x));
-        fp.store(&mut work.dy[group], fp.decode(&y));
+        fp.store(&mut sum.dx, fp.decode(&x));
+        fp.store(&mut sum.dy, fp.decode(&y));
     }
+    let cubic = fp.carry(fp.add_loose(&fp.square(&x), &fp.load(&table.a)));
+    let right = fp.add_loose(&fp.mul_loose(&cubic, &x), &fp.load(&table.b));
+    let gap = fp.carry(fp.sub_loose(&fp.square_loose(&y), &right, 3));
     !fp.is_zero(&fp.decode(&gap))
 }
 
@@ -492,20 +521,30 @@ fn leave_as_edwards<L: Lanes, C: Curve<N>, const N: usize>(
 ) {
     let shift = fp.load(&table.edwards.shift);
     let (one, root) = (fp.load(&table.edwards.one), fp.load(&table.edwards.root));
-    for group in 0..groups {
-        let u = fp.weak(fp.sub_loose(&fp.load(&work.x[group]), &shift, C::WEAK + 1));
-        let divisor = fp.mul(&fp.add(&u, &one), &fp.load(&work.y[group]));
-        fp.store(&mut work.dy[group], u);
-        chain(fp, work, group, &divisor);
+    let mut chains = [fp.small(1); ABREAST];
+    for first in (0..groups).step_by(ABREAST) {
+        let mut divisors = chains;
+        unrolled!(ABREAST, k, {
+            let sum = &mut work.sums[first + k];
+            let u = fp.weak(fp.sub_loose(&fp.load(&sum.x), &shift, 1));
+            divisors[k] = fp.mul(&fp.add(&u, &one), &fp.load(&sum.y));
+            fp.store(&mut sum.dy, u);
+            fp.store(&mut sum.dx, divisors[k]);
+            fp.store(&mut sum.before, chains[k]);
+        });
+        chains = fp.factors(fp.products(&chains, &divisors));
     }
-    let mut ends = invert_ends(fp, work, groups);
-    for group in (0..groups).rev() {
-        let inverse = next_inverse(fp, work, &mut ends, group);
-        let (u, v) = (fp.load(&work.dy[group]), fp.load(&work.y[group]));
-        let over_v = fp.mul(&inverse, &fp.add(&u, &one));
-        let x = fp.mul(&fp.mul(&over_v, &u), &root);
-        let y = fp.mul(&fp.mul(&inverse, &v), &fp.sub(&u, &one));
-        fp.store(&mut work.dx[group], fp.decode(&x));
-        fp.store(&mut work.dy[group], fp.decode(&y));
+    let mut chains = invert_ends(fp, &begun(fp, &chains, false));
+    for team in numbers(groups / ABREAST, true) {
+        let inverses = next_inverses(fp, work, team * ABREAST, &mut chains, &mut ());
+        unrolled!(ABREAST, k, {
+            let sum = &mut work.sums[team * ABREAST + k];
+            let (u, v) = (fp.load(&sum.dy), fp.load(&sum.y));
+            let over_v = fp.mul(&inverses[k], &fp.add(&u, &one));
+            let x = fp.mul(&fp.mul(&over_v, &u), &root);
+            let y = fp.mul(&fp.mul(&inverses[k], &v), &fp.sub(&u, &one));
+            fp.store(&mut sum.dx, fp.decode(&x));
+            fp.store(&mut sum.dy, fp.decode(&y));
+        });
     }
 }

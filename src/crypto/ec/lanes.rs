@@ -67,10 +67,6 @@ pub(super) trait Lanes: Copy + Send + 'static {
     /// `b` in the lanes of `mask`, `a` in the others.
     fn select(self, mask: u8, a: Self::V, b: Self::V) -> Self::V;
     /// In the lanes of `mask` the entry of `low || high` that the four low bits of `index` name,
-    /// zero in the others.
+    /// `index` itself in the others.
     fn pick16(self, mask: u8, index: Self::V, low: Self::V, high: Self::V) -> Self::V;
-    /// Bitwise or.
-    fn or(self, a: Self::V, b: Self::V) -> Self::V;
-    /// Bitwise or of three.
-    fn or3(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 }

@@ -2,12 +2,13 @@
 //!
 //! In: a [`Drbg`] and a number of rows. Out: encoded key pairs in a [`KeyPairBatch`]. The room
 //! knows nothing of requests, files or threads. From the floor up: `lanes` and `ifma` (integers),
-//! `field` (six primes), `curve` and `table` (parameters and multiples of the generator),
-//! `kernel` (a batch of scalar multiplications), `scalar` (private keys), and here the engine that walks a request in batches.
+//! `field` (six primes), `curve` and `table` (parameters and multiples of the generator), `lookup`
+//! (its points, picked), `kernel` (a batch of scalar multiplications), `scalar` (private keys), and
+//! here the engine that walks a request in batches.
 //!
 //! # What is checked of every key
 //!
-//! Three tests run on each batch; `generate` tells their cost, 8 % of the making of a P-256 key:
+//! Three tests run on each batch; `generate` tells their cost, a tenth of the making of a P-256 key:
 //!
 //! - every point is on the curve (in the lanes, on the very coordinates that are encoded but for
 //!   the last conversion): finds a faulty addition, product or carry;
@@ -38,6 +39,7 @@ mod field;
 mod ifma;
 mod kernel;
 mod lanes;
+mod lookup;
 mod oracle;
 #[cfg(test)]
 mod portable;

@@ -115,16 +115,6 @@ impl Lanes for Portable {
             let half = if index & 8 == 0 { low } else { high };
             half[usize::try_from(index & 7).unwrap_or(0)]
         });
-        self.select(mask, [0; LANES], picked)
-    }
-
-    #[inline(never)]
-    fn or(self, a: Self::V, b: Self::V) -> Self::V {
-        zip(a, b, |a, b| a | b)
-    }
-
-    #[inline(never)]
-    fn or3(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        core::array::from_fn(|i| a[i] | b[i] | c[i])
+        self.select(mask, index, picked)
     }
 }

@@ -89,7 +89,9 @@ pub(super) fn enter<C: Curve<N>, const N: usize>(work: &mut Work<N>, key: usize,
     for i in 0..LIMBS_MAX {
         let above = if i + 1 < LIMBS_MAX { odd[i + 1] << 63 } else { 0 };
         let bit = if i == top / 64 { 1 << (top % 64) } else { 0 };
-        work.scalars[group][i].0[lane] = odd[i] >> 1 | above | bit;
+        if i < N {
+            work.scalars[group][i].0[lane] = odd[i] >> 1 | above | bit;
+        }
     }
     let negate = u8::from(!C::EDWARDS) & u8::try_from(even & 1).unwrap_or(0);
     work.negate[group] = work.negate[group] & !(1 << lane) | negate << lane;

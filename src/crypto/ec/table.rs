@@ -162,10 +162,10 @@ fn chord<L: Lanes, C: Curve<N>, const N: usize>(
         None => (fp.sub(&q[1], &p[1]), fp.sub(&q[0], &p[0])),
     };
     let slope = fp.mul(&rise, &fp.invert(&run));
-    let x = fp.sub_loose(&fp.square(&slope), &p[0], C::WEAK);
-    let x = fp.weak(fp.sub_loose(&x, &q[0], C::WEAK));
+    let x = fp.sub_loose(&fp.square(&slope), &p[0], 2);
+    let x = fp.weak(fp.sub_loose(&x, &q[0], 2));
     let y = fp.mul(&slope, &fp.sub(&p[0], &x));
-    [x, fp.weak(fp.sub_loose(&y, &p[1], C::WEAK + 1))]
+    [x, fp.weak(fp.sub_loose(&y, &p[1], 3))]
 }
 
 /// `y^2 - x^3 - a x`.
@@ -177,5 +177,5 @@ fn coefficient_b<L: Lanes, C: Curve<N>, const N: usize>(
 ) -> Digits<L, N> {
     let cubic = fp.add(&fp.square(x), a);
     let rest = fp.mul(&cubic, x);
-    fp.weak(fp.sub_loose(&fp.square(y), &rest, C::WEAK + 1))
+    fp.weak(fp.sub_loose(&fp.square(y), &rest, 3))
 }

@@ -121,7 +121,7 @@ fn small_batches_match_oracle<L: Lanes, C: Curve<N>, const N: usize>(
     let mut met = 0;
     for keys in [1, 3, 8, 9, 16, 40, 96, 200, 520] {
         let mut scalars = scalars[..keys].to_vec();
-        let edges = strip_edges::<C, N>(batch.strip(keys.div_ceil(LANES)));
+        let edges = strip_edges::<C, N>(batch.strip(Batch::<L, C, N>::groups(keys)));
         let used = keys.min(edges.len());
         scalars[..used].copy_from_slice(&edges[..used]);
         assert!(batch.multiply(&scalars), "every point is on the curve");

@@ -230,7 +230,8 @@ impl Signer {
         request
     }
 
-    fn authorization(&self, headers: &[(&str, String)], body: &str) -> String {
+    /// The header, with all of `headers` signed; their names are in lower case and in order.
+    pub fn authorization(&self, headers: &[(&str, String)], body: &str) -> String {
         let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();

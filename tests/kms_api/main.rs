@@ -14,6 +14,7 @@ mod empty_pool;
 mod eventual;
 mod http;
 mod mutation;
+mod paws;
 mod permission;
 mod process;
 mod script;

@@ -4,7 +4,7 @@
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use keymill::crypto::arith::{
-    Eight, Kernel, LANES, Lanes, Modulus, Portable, Scratch, Vectors, modulus_bits,
+    Eight, Kernel, LANES, Modulus, Portable, Scratch, Vectors, modulus_bits,
 };
 use keymill::sys::features::Ifma;
 
@@ -52,7 +52,7 @@ fn one_size<N: Kernel, const K: usize>(
                 || {
                     for _ in 0..CALLS {
                         if operation == "square" {
-                            modulus.square(&mut x, N::V::splat(0), &mut scratch);
+                            modulus.square::<N::V>(&mut x, &mut scratch);
                         } else {
                             modulus.multiply::<N::V>(&mut x, &y, &mut scratch);
                         }

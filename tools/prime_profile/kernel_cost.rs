@@ -128,10 +128,10 @@ impl<N: Kernel, const K: usize> Bench<N, K> {
         let window = quickest_ns(WINDOWS, || {
             kernel.run(
                 #[inline(always)]
-                || (0..CALLS).for_each(|_| modulus.square(x, N::V::splat(0), scratch)),
+                || (0..CALLS).for_each(|_| modulus.square::<N::V>(x, scratch)),
             );
         });
-        let operations = operations::count(|| modulus.square(x, Counted::splat(0), scratch));
+        let operations = operations::count(|| modulus.square::<Counted>(x, scratch));
         Self::cost("square", window / f64::from(CALLS), operations)
     }
 

@@ -54,6 +54,7 @@ pub struct Counted(U64x8);
 /// Methods that pass on to the plain integers and note one operation, or several.
 macro_rules! counted {
     ($($name:ident($($arg:ident),*) $field:ident += $count:literal;)*) => {$(
+        #[inline(never)]
         fn $name(self, $($arg: Self),*) -> Self {
             note(|operations| operations.$field += $count);
             Self(self.0.$name($($arg.0),*))

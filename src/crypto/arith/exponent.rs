@@ -25,8 +25,8 @@ pub fn fermat<V: Lanes, const K: usize>(modulus: &Modulus<K>, scratch: &mut Scra
     // below 2^(b+4).
     for bit in (0..remaining).step_by(2).rev() {
         let shift = bits::<V, K>(&exponent, bit).and(V::splat(3));
-        modulus.square_loose::<V>(&mut x, scratch);
-        modulus.square_shift_loose(&mut x, shift, scratch);
+        modulus.square::<V>(&mut x, scratch);
+        modulus.square_shift(&mut x, shift, scratch);
     }
     modulus.leave::<V>(&mut x, scratch);
     let pass = equal::<V, K>(&x, &Eight::small(1));
@@ -86,7 +86,7 @@ fn power_montgomery<V: Lanes, const K: usize>(
     (table[0], table[1]) = (*one, *base);
     for i in 2..table.len() {
         table[i] = table[i - 1];
-        modulus.multiply_loose::<V>(&mut table[i], base, scratch);
+        modulus.multiply::<V>(&mut table[i], base, scratch);
     }
     let windows = (modulus_bits(K) - low) / width;
     let (mut x, mut factor) = (*one, Eight::ZERO);
@@ -97,10 +97,10 @@ fn power_montgomery<V: Lanes, const K: usize>(
             continue;
         }
         for _ in 0..width {
-            modulus.square_loose::<V>(&mut x, scratch);
+            modulus.square::<V>(&mut x, scratch);
         }
         scan::<V, K>(&mut factor, &table, index);
-        modulus.multiply_loose::<V>(&mut x, &factor, scratch);
+        modulus.multiply::<V>(&mut x, &factor, scratch);
     }
     wipe(table.each_mut());
     wipe([&mut factor]);
@@ -183,12 +183,12 @@ pub fn miller_rabin<V: Lanes, const K: usize>(
     let mut factor = Eight::ZERO;
     let mut pass = roots.hold_at::<V>(&x, twos, low);
     for bit in (1..low).rev() {
-        modulus.square_loose::<V>(&mut x, scratch);
+        modulus.square::<V>(&mut x, scratch);
         let set = bits::<V, K>(&order, bit).and(V::splat(1)).equal(V::splat(1));
         for i in 0..K {
             V::load(&one.0[i]).blend(set, V::load(&base.0[i])).store(&mut factor.0[i]);
         }
-        modulus.multiply_loose::<V>(&mut x, &factor, scratch);
+        modulus.multiply::<V>(&mut x, &factor, scratch);
         pass |= roots.hold_at::<V>(&x, twos, bit);
     }
     wipe([&mut x, &mut factor, &mut order, &mut one, &mut base]);
@@ -286,7 +286,7 @@ pub fn power_e<V: Lanes, const K: usize>(
     let (mut one, mut base) = enter::<V, K>(modulus, base, scratch);
     let mut x = base;
     for _ in 0..16 {
-        modulus.square_loose::<V>(&mut x, scratch);
+        modulus.square::<V>(&mut x, scratch);
     }
     modulus.multiply::<V>(&mut x, &base, scratch);
     modulus.leave::<V>(&mut x, scratch);

@@ -33,8 +33,8 @@ pub(super) fn run<R>(_proof: Ifma, work: impl FnOnce() -> R) -> R {
 
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx512ifma")]
-fn triangle<const H: usize>(t: &mut [Digit], a: &[Digit; H]) {
-    blocks::triangle::<Zmm, H>(t, a);
+fn triangle<const H: usize, const LOW: bool, const HIGH: bool>(t: &mut [Digit], a: &[Digit; H]) {
+    blocks::triangle::<Zmm, H, LOW, HIGH>(t, a);
 }
 
 #[inline(never)]
@@ -45,8 +45,14 @@ fn tile<const H: usize, const FRESH: bool>(t: &mut [Digit], a: &[Digit; H], b: &
 
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx512ifma")]
-fn reduce<const H: usize>(t: &mut [Digit], m: &mut [Digit; H], n: &[Digit; H], k0: &Digit) {
-    blocks::reduce::<Zmm, H>(t, m, n, k0);
+fn reduce<const K: usize, const SHIFT: bool>(
+    out: &mut [Digit; K],
+    t: &mut [Digit],
+    m: &mut [Digit],
+    modulus: (&[Digit; K], &Digit),
+    shift: Zmm,
+) {
+    blocks::reduce::<Zmm, K, SHIFT>(out, t, m, modulus, shift);
 }
 
 /// A method that is one instruction.
@@ -144,9 +150,12 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
-    fn triangle<const H: usize>(t: &mut [Digit], a: &[Digit; H]) {
+    fn triangle<const H: usize, const LOW: bool, const HIGH: bool>(
+        t: &mut [Digit],
+        a: &[Digit; H],
+    ) {
         // SAFETY: as above.
-        unsafe { triangle(t, a) }
+        unsafe { triangle::<H, LOW, HIGH>(t, a) }
     }
     #[inline(always)]
     fn tile<const H: usize, const FRESH: bool>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
@@ -154,8 +163,14 @@ impl Lanes for Zmm {
         unsafe { tile::<H, FRESH>(t, a, b) }
     }
     #[inline(always)]
-    fn reduce<const H: usize>(t: &mut [Digit], m: &mut [Digit; H], n: &[Digit; H], k0: &Digit) {
+    fn reduce<const K: usize, const SHIFT: bool>(
+        out: &mut [Digit; K],
+        t: &mut [Digit],
+        m: &mut [Digit],
+        modulus: (&[Digit; K], &Digit),
+        shift: Self,
+    ) {
         // SAFETY: as above.
-        unsafe { reduce(t, m, n, k0) }
+        unsafe { reduce::<K, SHIFT>(out, t, m, modulus, shift) }
     }
 }

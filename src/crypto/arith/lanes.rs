@@ -1,6 +1,6 @@
 //! `Lanes`: the register of eight 64-bit elements, and its definition in plain integers.
 
-use super::{DIGIT_MASK, Digit, LANES, blocks};
+use super::{DIGIT_MASK, Digit, LANES, blocks, schoolbook};
 
 /// Eight 64-bit elements. All arithmetic is per element and wraps.
 pub trait Lanes: Copy {
@@ -39,20 +39,41 @@ pub trait Lanes: Copy {
     /// `other` in the lanes of `mask`, `self` elsewhere.
     fn blend(self, mask: u8, other: Self) -> Self;
 
-    /// `blocks::triangle`, out of line.
-    #[inline(never)]
-    fn triangle<const H: usize>(t: &mut [Digit], a: &[Digit; H]) {
-        blocks::triangle::<Self, H>(t, a);
+    /// `t = a^2 + 2 t` of `2 H` columns, where of the old `t` the `LOW` half and the `HIGH` half
+    /// count: a block of [`square`](Self::square).
+    #[inline(always)]
+    fn triangle<const H: usize, const LOW: bool, const HIGH: bool>(
+        t: &mut [Digit],
+        a: &[Digit; H],
+    ) {
+        blocks::triangle::<Self, H, LOW, HIGH>(t, a);
     }
-    /// `blocks::tile`, out of line.
-    #[inline(never)]
+    /// `t += a b`, or `t = a b` if `FRESH`, of `2 H` columns: a block of products.
+    #[inline(always)]
     fn tile<const H: usize, const FRESH: bool>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
         blocks::tile::<Self, H, FRESH>(t, a, b);
     }
-    /// `blocks::reduce`, out of line.
-    #[inline(never)]
-    fn reduce<const H: usize>(t: &mut [Digit], m: &mut [Digit; H], n: &[Digit; H], k0: &Digit) {
-        blocks::reduce::<Self, H>(t, m, n, k0);
+    /// `t = a^2`, `2 K` columns not carried.
+    #[inline(always)]
+    fn square<const K: usize>(t: &mut [Digit], a: &[Digit; K]) {
+        blocks::square::<Self, K>(t, a);
+    }
+    /// `t = a b`, `2 K` columns not carried.
+    #[inline(always)]
+    fn product<const K: usize>(t: &mut [Digit], a: &[Digit; K], b: &[Digit; K]) {
+        blocks::product::<Self, K>(t, a, b);
+    }
+    /// `out = t / R mod n`, times `2^shift` if `SHIFT`, of `2 K` columns, which are lost; digits
+    /// are left loose. `k0` is `-n^-1 mod 2^52`, and `m` has room for 20 digits.
+    #[inline(always)]
+    fn reduce<const K: usize, const SHIFT: bool>(
+        out: &mut [Digit; K],
+        t: &mut [Digit],
+        m: &mut [Digit],
+        (n, k0): (&[Digit; K], &Digit),
+        shift: Self,
+    ) {
+        blocks::reduce::<Self, K, SHIFT>(out, t, m, (n, k0), shift);
     }
 }
 
@@ -149,5 +170,21 @@ impl Lanes for U64x8 {
         let mask = core::hint::black_box(mask);
         let keep = |i: usize| u64::from(mask >> i & 1).wrapping_sub(1);
         Self(core::array::from_fn(|i| (self.0[i] & keep(i)) | (other.0[i] & !keep(i))))
+    }
+
+    fn square<const K: usize>(t: &mut [Digit], a: &[Digit; K]) {
+        schoolbook::product::<Self, K>(t, a, a);
+    }
+    fn product<const K: usize>(t: &mut [Digit], a: &[Digit; K], b: &[Digit; K]) {
+        schoolbook::product::<Self, K>(t, a, b);
+    }
+    fn reduce<const K: usize, const SHIFT: bool>(
+        out: &mut [Digit; K],
+        t: &mut [Digit],
+        _: &mut [Digit],
+        (n, k0): (&[Digit; K], &Digit),
+        shift: Self,
+    ) {
+        schoolbook::reduce::<Self, K>(out, t, (n, k0), if SHIFT { shift } else { Self::splat(0) });
     }
 }

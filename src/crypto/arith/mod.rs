@@ -15,6 +15,7 @@ mod lanes;
 pub mod limbs;
 mod modulus;
 mod scalar;
+mod schoolbook;
 
 #[cfg(test)]
 mod tests;

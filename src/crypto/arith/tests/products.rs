@@ -44,7 +44,9 @@ impl<const K: usize> Case<K> {
             #[inline(always)]
             || {
                 modulus.multiply::<N::V>(&mut product, &self.b, scratch);
-                modulus.square(&mut square, N::V::load(&self.shift), scratch);
+                modulus.square_shift(&mut square, N::V::load(&self.shift), scratch);
+                product.tighten::<N::V>();
+                square.tighten::<N::V>();
             },
         );
         [product, square]

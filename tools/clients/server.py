@@ -1,8 +1,10 @@
 """`keymill serve`, with a home of its own."""
 
+import os
 import pathlib
 import re
 import secrets
+import signal
 import subprocess
 import threading
 
@@ -46,8 +48,10 @@ class Server:
     def start(self):
         """Starts it, once more at the address that it had."""
         serve = self.home.command("serve", "--listen", self.address, *self.options)
+        # A session of its own, so that what the command line before it starts ends with it.
         self.process = subprocess.Popen(
-            [*self.before, *serve], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            [*self.before, *serve], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            start_new_session=True)
         told = ""
         while "listening" not in told:
             line = self.process.stderr.readline()
@@ -59,11 +63,11 @@ class Server:
         threading.Thread(target=self.process.stderr.read, daemon=True).start()
 
     def kill(self):
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self):
-        self.process.terminate()
+        os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(timeout=30)
 
     def __enter__(self):

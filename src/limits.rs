@@ -116,10 +116,14 @@ const _: () = {
     assert!(RANDOM_BYTES_MAX <= PLAINTEXT_BYTES_MAX);
     assert!(REQUEST_HEAD_BYTES_MAX >= 8192, "hyper reads into no smaller buffer");
     assert!(PAGE_BYTES.is_power_of_two());
+    assert!(AUDIT_PARAMETERS_BYTES_MAX > POLICY_BYTES_MAX);
 };
 
 /// Largest part of an output folder unless told otherwise, in bytes.
 pub const PART_BYTES_DEFAULT: u64 = 2 << 30;
+
+/// Time for a TLS handshake, in seconds.
+pub const HANDSHAKE_SECONDS_MAX: u64 = 10;
 
 /// Longest body of a request to the endpoint, in bytes: a key policy of the longest length that the
 /// service model allows, with every character escaped.
@@ -259,3 +263,21 @@ pub const LATENCY_SIGMA_MAX: f64 = 5.0;
 
 /// Most quotas that are counted before those that are full are forgotten.
 pub const QUOTA_BUCKETS_MAX: usize = 1 << 16;
+
+/// Most events of the audit log that wait to be written; a killed process loses so many at most.
+pub const AUDIT_QUEUE_EVENTS: usize = 8192;
+
+/// How long a call waits for a place in the audit log.
+pub const AUDIT_PLACE_WAIT: Duration = Duration::from_secs(2);
+
+/// How long the audit log may be written and not yet on the disk.
+pub const AUDIT_SYNC: Duration = Duration::from_secs(1);
+
+/// Size at which a file of the audit log is followed by another, unless told otherwise, in bytes.
+pub const AUDIT_FILE_BYTES_DEFAULT: u64 = 256 << 20;
+
+/// Most bytes of a request that one line of the audit log shows: a key policy fits.
+pub const AUDIT_PARAMETERS_BYTES_MAX: usize = 64 << 10;
+
+/// Most connections to the admin address.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;

@@ -56,7 +56,6 @@
 //! waits for no other.
 
 mod client;
-mod listener;
 mod message;
 mod ring;
 mod server;

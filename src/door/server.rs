@@ -15,7 +15,6 @@ use std::thread::{self, JoinHandle};
 use rustix::cmsg_space;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
-use super::listener::Listener;
 use super::message::{Asked, Refusal, encode_pair};
 use super::ring::{ANSWER_BYTES, REQUEST_BYTES, Ring, SLOTS};
 use super::signal::{Spinning, announce};
@@ -28,6 +27,7 @@ use crate::pipeline::source::KeyPairSource;
 use crate::pipeline::take::TakeError;
 use crate::spec::Operation;
 use crate::sys::features::Backend;
+use crate::sys::listener::Listener;
 use crate::sys::priority::be_prompt;
 
 /// How often a sleeping thread looks whether it is still needed.

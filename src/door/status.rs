@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 
 use serde::{Deserialize, Serialize};
 
-use super::listener::Listener;
 use crate::pool::{PoolStatus, Pools, ProducerStatus};
+use crate::sys::listener::Listener;
 
 /// How often the thread looks whether it is still needed.
 const PULSE: Duration = Duration::from_millis(100);

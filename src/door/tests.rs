@@ -139,12 +139,12 @@ fn a_socket_that_a_kill_left_is_replaced_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ring");
     drop(UnixListener::bind(&path).unwrap());
-    let listener = listener::Listener::bind(&path).unwrap();
-    let second = listener::Listener::bind(&path).unwrap_err();
+    let listener = crate::sys::listener::Listener::bind(&path).unwrap();
+    let second = crate::sys::listener::Listener::bind(&path).unwrap_err();
     assert_eq!(second.kind(), std::io::ErrorKind::AddrInUse);
     drop(listener);
     std::fs::write(&path, "a file").unwrap();
-    let refused = listener::Listener::bind(&path).unwrap_err();
+    let refused = crate::sys::listener::Listener::bind(&path).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
     assert_eq!(std::fs::read(&path).unwrap(), b"a file");
 }

@@ -1,12 +1,13 @@
 //! One call: from a request's head and body to its answer, through every stage in order.
 //!
 //! ```text
-//! operation -> members (form) -> signature -> weather -> the operation's own file
+//! operation -> members (form) -> signature -> a place in the audit log -> weather -> the operation's
+//! own file -> audit log
 //! ```
 //!
 //! The order is the one of the service's framework: a body that is no JSON is refused before its
 //! signature is looked at, a member that breaks a constraint only after. A stage that concerns every
-//! call (quotas, faults on demand, audit) belongs in [`answer`] and [`Call::walk`].
+//! call belongs in [`answer`] and [`Unverified::walk`].
 
 use core::net::IpAddr;
 use std::rc::Rc;
@@ -15,11 +16,13 @@ use std::time::Instant;
 
 use arc_swap::Guard;
 use hyper::Method;
-use hyper::header::USER_AGENT;
+use hyper::header::{HOST, USER_AGENT};
 use hyper::http::request::Parts;
 use jiff::Timestamp;
 use serde::Deserialize;
+use uuid::Uuid;
 
+use super::audit::{End, Event, Noted, Place, TlsDetails};
 use super::endpoint::{Authentication, Endpoint, Worker};
 use super::error::Error;
 use super::http::{HttpAnswer, json_answer, no_operation};
@@ -27,10 +30,12 @@ use super::sigv4::{Signed, region_of};
 use super::weather::{Class, Fate, Weather};
 use super::{guesses, ops, target, wire};
 use crate::crypto::KeyPairBatch;
-use crate::keystore::{Keystore, Snapshot};
-use crate::pipeline::authorize::{Caller, KeyUse, Via, ask_principal};
+use crate::keystore::{Keystore, ServedKey, Snapshot};
+use crate::pipeline::authorize::{
+    Access, AuthorizeError, Caller, KeyUse, Via, access, ask_principal,
+};
 use crate::pipeline::source::next_pair;
-use crate::spec::{AliasName, KeyPairSpec, Operation};
+use crate::spec::{AliasName, KeyPairSpec, MaterialId, Operation};
 
 /// A call whose caller is known, as an operation sees it.
 #[derive(Debug)]
@@ -46,14 +51,15 @@ pub(super) struct Call<'a> {
     /// Keys, aliases and principals, as of the start of the call.
     pub(super) snapshot: Guard<Arc<Snapshot>>,
     weather: &'a Weather,
+    noted: Noted,
 }
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
     pub(super) address: IpAddr,
-    /// Whether what it sends is encrypted on its way.
-    pub(super) is_encrypted: bool,
+    /// How what it sends is encrypted on its way, if it is.
+    pub(super) tls: Option<TlsDetails>,
 }
 
 /// Answers one request; or does not, if that is its fate.
@@ -70,16 +76,20 @@ pub(super) async fn answer(
     }
     let weather = worker.endpoint.weather.load();
     let fate = weather.next_fate();
-    let outcome = match target::operation(head.headers.get(target::HEADER)) {
+    let operation = target::operation(head.headers.get(target::HEADER));
+    let outcome = match &operation {
         Ok(operation) => {
-            let weather = &**weather;
-            ops::answer(&Unverified { worker, operation, peer, head, body, weather, fate }).await
+            let (operation, weather) = (*operation, &**weather);
+            let call =
+                Unverified { worker, operation, request_id, peer, head, body, weather, fate };
+            ops::answer(&call).await
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.clone()),
     };
     if !fate.latency.is_zero() {
         tokio::time::sleep_until((arrived + fate.latency).into()).await;
     }
+    worker.count(operation.ok(), &outcome, arrived, fate);
     (!fate.is_dropped).then(|| json_answer(request_id, outcome))
 }
 
@@ -88,6 +98,7 @@ pub(super) async fn answer(
 pub(super) struct Unverified<'a> {
     worker: &'a Worker,
     pub(super) operation: Operation,
+    request_id: Uuid,
     peer: Peer,
     head: &'a Parts,
     body: &'a [u8],
@@ -103,8 +114,13 @@ impl<'a> Unverified<'a> {
     ) -> Result<Vec<u8>, Error> {
         let members = wire::parse(self.body)?;
         let call = self.verify()?;
-        call.weather(self.fate)?;
-        operation(&call, members).await
+        let mut record = Recording::begin(self, &call).await?;
+        let outcome = match call.weather(self.fate) {
+            Ok(()) => operation(&call, members).await,
+            Err(error) => Err(error),
+        };
+        record.end(&outcome);
+        outcome
     }
 
     fn verify(&self) -> Result<Call<'a>, Error> {
@@ -125,9 +141,64 @@ impl<'a> Unverified<'a> {
             }
         };
         let user_agent = head.headers.get(USER_AGENT).and_then(|text| text.to_str().ok());
-        let Peer { address, is_encrypted } = peer;
-        let via = Via { address, is_encrypted, user_agent };
-        Ok(Call { worker, operation, caller, via, snapshot, weather })
+        let Peer { address, tls } = peer;
+        let via = Via { address, is_encrypted: tls.is_some(), user_agent };
+        let noted = Noted::default();
+        Ok(Call { worker, operation, caller, via, snapshot, weather, noted })
+    }
+}
+
+/// A call on its way to the audit log.
+struct Recording<'a> {
+    /// Its place there, until it is filled; none if there is no log.
+    place: Option<Place<'a>>,
+    request: &'a Unverified<'a>,
+    call: &'a Call<'a>,
+}
+
+impl<'a> Recording<'a> {
+    async fn begin(request: &'a Unverified<'a>, call: &'a Call<'a>) -> Result<Self, Error> {
+        let place = match &call.worker.endpoint.audit {
+            Some(audit) => Some(audit.place().await?),
+            None => None,
+        };
+        Ok(Self { place, request, call })
+    }
+
+    fn end(&mut self, outcome: &Result<Vec<u8>, Error>) {
+        match outcome {
+            Ok(_) => self.fill(End::Done),
+            Err(error) if Some(error.name) == self.request.fate.fault => {
+                self.fill(End::Injected(error));
+            }
+            Err(error) => self.fill(End::Failed(error)),
+        }
+    }
+
+    fn fill(&mut self, end: End<'_>) {
+        let Some(place) = self.place.take() else { return };
+        let (request, call) = (self.request, self.call);
+        let header = |name| request.head.headers.get(name).and_then(|value| value.to_str().ok());
+        place.fill(&Event {
+            operation: call.operation,
+            caller: &call.caller,
+            address: request.peer.address,
+            user_agent: header(USER_AGENT),
+            tls: request.peer.tls,
+            host: header(HOST),
+            request_id: request.request_id,
+            id: call.worker.request_id(),
+            body: request.body,
+            noted: &call.noted,
+            end,
+        });
+    }
+}
+
+impl Drop for Recording<'_> {
+    /// The client has left, and with it the call: what it changed may be changed all the same.
+    fn drop(&mut self) {
+        self.fill(End::ClientLeft);
     }
 }
 
@@ -153,6 +224,29 @@ impl Call<'_> {
     /// Counts the call against a quota of its caller's account.
     pub(super) fn admit(&self, class: Class) -> Result<(), Error> {
         self.weather.admit(&self.caller.scope, class)
+    }
+
+    /// Finds the key and asks whether the caller may use it so.
+    pub(super) fn access<'u>(
+        &'u self,
+        wanted: &'u KeyUse<'u>,
+    ) -> Result<Access<'u>, AuthorizeError> {
+        access(&self.snapshot, wanted).inspect(|access| self.note_key(access.key()))
+    }
+
+    /// Remembers a key for the audit log.
+    pub(super) fn note_key(&self, key: &Arc<ServedKey>) {
+        self.noted.key(key);
+    }
+
+    /// Remembers the material that is used.
+    pub(super) fn note_material(&self, material: MaterialId) {
+        self.noted.material(material);
+    }
+
+    /// Remembers the key that was made.
+    pub(super) fn note_made(&self, arn: String) {
+        self.noted.made(arn);
     }
 
     /// The use of a key by this operation, which has neither context nor tokens unless it says so.

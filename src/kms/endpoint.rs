@@ -4,19 +4,22 @@ use core::cell::RefCell;
 use core::fmt;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use super::audit::Audit;
 use super::sigv4::Verifier;
-use super::weather::{Forecast, Weather};
+use super::tally::{self, Tally};
+use super::weather::{Fate, Forecast, Weather};
 use crate::crypto::drbg::{Drbg, EntropyError};
 use crate::keystore::{ServedKeystore, ServedPrincipal};
 use crate::limits::UNSIGNED_CALLERS_MAX;
 use crate::pipeline::authorize::Caller;
 use crate::pipeline::source::KeyPairSource;
-use crate::spec::Region;
 use crate::spec::key_id::Scope;
+use crate::spec::{Operation, Region};
 
 /// Whether calls must be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,9 @@ pub struct Endpoint {
     /// Whom unsigned calls are taken to come from.
     pub(super) root: Arc<ServedPrincipal>,
     pub(super) weather: ArcSwap<Weather>,
+    pub(super) audit: Option<Arc<Audit>>,
+    /// What each thread counts.
+    tallies: Mutex<Vec<Arc<Mutex<Tally>>>>,
 }
 
 impl Endpoint {
@@ -47,7 +53,32 @@ impl Endpoint {
     ) -> Self {
         let root = Arc::new(ServedPrincipal::root(keystore.scope()));
         let weather = ArcSwap::from_pointee(Weather::new(Forecast::default()));
-        Self { keystore, source, authentication, root, weather }
+        let tallies = Mutex::default();
+        Self { keystore, source, authentication, root, weather, audit: None, tallies }
+    }
+
+    /// Writes every call to `audit`.
+    #[must_use]
+    pub fn with_audit(self, audit: Option<Arc<Audit>>) -> Self {
+        Self { audit, ..self }
+    }
+
+    /// What all threads counted since the start.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut sum = Tally::default();
+        for tally in self.tallies.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            sum.add(&tally.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        sum
+    }
+
+    /// A tally for one more thread.
+    fn new_tally(&self) -> Arc<Mutex<Tally>> {
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let tally = Arc::<Mutex<Tally>>::default();
+        tallies.push(Arc::clone(&tally));
+        tally
     }
 
     /// What is to come, from now on: the fates of requests are drawn from the seed's beginning, and
@@ -74,6 +105,7 @@ pub(super) struct Worker {
     /// The callers of unsigned calls, by Region.
     unsigned: RefCell<HashMap<Region, Rc<Caller>>>,
     drbg: RefCell<Drbg>,
+    tally: Arc<Mutex<Tally>>,
 }
 
 impl Worker {
@@ -81,7 +113,21 @@ impl Worker {
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, EntropyError> {
         let drbg = RefCell::new(Drbg::from_system()?);
         let (verifier, unsigned) = (RefCell::default(), RefCell::default());
-        Ok(Self { endpoint, verifier, unsigned, drbg })
+        let tally = endpoint.new_tally();
+        Ok(Self { endpoint, verifier, unsigned, drbg, tally })
+    }
+
+    /// Counts a call that began at `arrived`.
+    pub(super) fn count(
+        &self,
+        operation: Option<Operation>,
+        outcome: &Result<Vec<u8>, super::error::Error>,
+        arrived: Instant,
+        fate: Fate,
+    ) {
+        let end = outcome.as_ref().map_or_else(|error| error.name, |_| tally::OK);
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.count(operation, end, arrived.elapsed(), fate);
     }
 
     /// Runs `draw` on the thread's generator, with fresh entropy mixed in first.

@@ -19,18 +19,23 @@ use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use super::audit::TlsDetails;
 use super::call::{self, Peer};
 use super::endpoint::{Endpoint, Worker};
 use super::guesses;
 use super::http::{BodyError, HttpAnswer, json_answer, read_body};
+use super::tls::{TlsIdentity, tls_details};
 use crate::limits::{
-    ANSWER_SECONDS_MAX, CONNECTIONS_DEFAULT, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_SECONDS_MAX,
-    REQUEST_HEADERS_MAX, STOP_SECONDS_MAX,
+    ANSWER_SECONDS_MAX, CONNECTIONS_DEFAULT, HANDSHAKE_SECONDS_MAX, REQUEST_HEAD_BYTES_MAX,
+    REQUEST_HEAD_SECONDS_MAX, REQUEST_HEADERS_MAX, STOP_SECONDS_MAX,
 };
 use crate::sys::affinity::{allowed_cores, pin_to};
 
@@ -49,13 +54,15 @@ pub struct ServerOptions {
     pub threads: Option<usize>,
     /// Most open connections.
     pub connections_max: usize,
+    /// What the endpoint shows of itself; without it nothing is encrypted.
+    pub tls: Option<TlsIdentity>,
 }
 
 impl ServerOptions {
     /// The defaults on `listen`.
     #[must_use]
     pub const fn new(listen: SocketAddr) -> Self {
-        Self { listen, threads: None, connections_max: CONNECTIONS_DEFAULT }
+        Self { listen, threads: None, connections_max: CONNECTIONS_DEFAULT, tls: None }
     }
 }
 
@@ -109,6 +116,7 @@ impl Server {
                 endpoint: Arc::clone(endpoint),
                 connections: Arc::clone(&connections),
                 stopped: stopped.clone(),
+                tls: options.tls.as_ref().map(TlsIdentity::acceptor),
                 core: (count <= cores.len()).then(|| cores[number]),
             };
             let thread = thread::Builder::new()
@@ -181,6 +189,7 @@ struct Loop {
     endpoint: Arc<Endpoint>,
     connections: Arc<Connections>,
     stopped: watch::Receiver<bool>,
+    tls: Option<TlsAcceptor>,
     core: Option<usize>,
 }
 
@@ -227,25 +236,45 @@ impl Loop {
     fn take(&self, stream: TcpStream, address: IpAddr, worker: &Rc<Worker>) {
         let Some(entered) = self.connections.enter() else { return };
         let (worker, stopped) = (Rc::clone(worker), self.stopped.clone());
-        let peer = Peer { address, is_encrypted: false };
+        let tls = self.tls.clone();
         tokio::task::spawn_local(async move {
-            // An error is the client's: it went away, or does not speak HTTP.
-            let _ = connection(stream, peer, worker, stopped).await;
+            // A socket that takes no options is answered all the same.
+            let _ = stream.set_nodelay(true);
+            let _ = set_patience(&stream);
+            // An error is the client's: it went away, or does not speak TLS or HTTP.
+            let _ = match tls {
+                None => connection(stream, Peer { address, tls: None }, worker, stopped).await,
+                Some(tls) => match shake_hands(&tls, stream).await {
+                    Some((stream, tls)) => {
+                        let peer = Peer { address, tls: Some(tls) };
+                        connection(stream, peer, worker, stopped).await
+                    }
+                    None => Ok(()),
+                },
+            };
             drop(entered);
         });
     }
 }
 
+/// A connection's TLS stream, if the client is quick and speaks TLS, and what was agreed on.
+async fn shake_hands(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+) -> Option<(TlsStream<TcpStream>, TlsDetails)> {
+    let patience = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+    let stream = tokio::time::timeout(patience, tls.accept(stream)).await.ok()?.ok()?;
+    let details = tls_details(stream.get_ref().1);
+    Some((stream, details))
+}
+
 /// One connection, request after request.
 async fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     peer: Peer,
     worker: Rc<Worker>,
     mut stopped: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
-    // A socket that takes no options is answered all the same.
-    let _ = stream.set_nodelay(true);
-    let _ = set_patience(&stream);
     let service = service_fn(|request| serve(Rc::clone(&worker), peer, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

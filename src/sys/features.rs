@@ -52,6 +52,25 @@ impl WideClmul {
     }
 }
 
+/// Whether the CPU has every instruction that the graviola crate takes for granted.
+#[must_use]
+pub fn has_graviola_instructions() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("aes")
+            && std::arch::is_x86_feature_detected!("pclmulqdq")
+            && std::arch::is_x86_feature_detected!("bmi1")
+            && std::arch::is_x86_feature_detected!("bmi2")
+            && std::arch::is_x86_feature_detected!("adx")
+            && std::arch::is_x86_feature_detected!("avx")
+            && std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("sse4.1")
+            && std::arch::is_x86_feature_detected!("ssse3")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// The instructions an engine is built on.
 #[derive(Clone, Copy, Debug)]
 pub enum Backend {

@@ -9,6 +9,7 @@ pub mod counters;
 pub mod entropy;
 pub mod features;
 pub mod file;
+pub mod listener;
 pub mod mapping;
 pub mod priority;
 pub mod seccomp;

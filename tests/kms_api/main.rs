@@ -14,11 +14,13 @@ mod empty_pool;
 mod eventual;
 mod http;
 mod mutation;
+mod operator;
 mod paws;
 mod permission;
 mod process;
 mod script;
 mod signatures;
+mod tls;
 mod weather;
 
 use script::play;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,12 +14,12 @@ use crate::client::{Connection, SECRET, Signer};
 
 const KEYMILL: &str = env!("CARGO_BIN_EXE_keymill");
 
-fn keymill(home: &Path, arguments: &[&str]) -> Output {
+pub fn keymill(home: &Path, arguments: &[&str]) -> Output {
     Command::new(KEYMILL).arg("--home").arg(home).args(arguments).output().unwrap()
 }
 
 /// Makes a principal with a known access key.
-fn make_principal(home: &Path, name: &str, access_key_id: &str) {
+pub fn make_principal(home: &Path, name: &str, access_key_id: &str) {
     let secret = home.with_extension("secret");
     fs::write(&secret, SECRET).unwrap();
     let secret = secret.to_str().unwrap();
@@ -29,36 +29,62 @@ fn make_principal(home: &Path, name: &str, access_key_id: &str) {
 }
 
 /// A running `keymill serve`, killed at the end.
-struct Serve {
+pub struct Serve {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
+    /// What it said before it listened.
+    pub talk: Vec<String>,
+    /// What it says from then on.
+    later: Option<JoinHandle<Vec<String>>>,
 }
 
 impl Serve {
     fn start(home: &Path) -> Self {
+        Self::start_with(home, &[])
+    }
+
+    pub fn start_with(home: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(KEYMILL)
             .arg("--home")
             .arg(home)
             .args(["serve", "--listen", "127.0.0.1:0", "--threads", "1"])
+            .args(arguments)
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let talk = BufReader::new(child.stderr.take().unwrap());
-        let mut lines = talk.lines().map_while(Result::ok);
-        let address = lines.find_map(|line| Some(line.split_once("http://")?.1.to_owned()));
-        let address = address.unwrap().parse().unwrap();
+        let reader = BufReader::new(child.stderr.take().unwrap());
+        let mut lines = reader.lines().map_while(Result::ok);
+        let mut talk = Vec::new();
+        let address = lines.find_map(|line| {
+            let url = line.split_once("listening on ").map(|(_, url)| url.to_owned());
+            talk.push(line);
+            url
+        });
+        let address = address.unwrap_or_else(|| panic!("it does not listen: {talk:?}"));
+        let address = address.split_once("://").unwrap().1.parse().unwrap();
         // What else it says is read, so that it never waits for a reader.
-        thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        let later = Some(thread::spawn(move || lines.collect()));
+        Self { child, address, talk, later }
     }
 
-    fn connect(&self) -> Connection {
+    pub fn connect(&self) -> Connection {
         Connection::new(TcpStream::connect(self.address).unwrap())
     }
 
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+impl Serve {
+    /// Ends it as an operator does, and returns its exit code and what it said since it listened.
+    pub fn stop(mut self) -> (Option<i32>, Vec<String>) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        (status.code(), self.later.take().unwrap().join().unwrap())
     }
 }
 

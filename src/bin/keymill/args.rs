@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use keymill::keystore::ScopeOptions;
-use keymill::kms::{Chance, Fault, Latency, Quotas};
+use keymill::kms::{AdminAddress, Chance, Fault, Latency, Quotas};
 use keymill::limits::POOL_PAIRS_MAX;
 use keymill::pool::EmptyPool;
 use keymill::spec::{Account, AliasName, KeyId, KeyPairSpec, Partition, Region};
@@ -53,12 +53,15 @@ pub enum Command {
     #[command(subcommand)]
     Pool(Pool),
     /// Answer KMS clients over HTTP
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Watch the pools and producers of a running serve
     Top(Top),
     /// Who may call the endpoint
     #[command(subcommand)]
     Principal(Principal),
+    /// The audit log of an endpoint
+    #[command(subcommand)]
+    Audit(Audit),
     /// Show what is in an output file
     Inspect(Inspect),
     /// Open one private key
@@ -333,6 +336,12 @@ pub struct Serve {
     /// Address and port; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8181")]
     pub listen: SocketAddr,
+    /// Certificate to encrypt with: a PEM file, the endpoint's own certificate first
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate: a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Serve an address that others can reach, though nothing encrypts what they send and get
     #[arg(long)]
     pub allow_plaintext: bool,
@@ -377,6 +386,19 @@ pub struct Serve {
     pub empty_pool: EmptyPool,
     #[command(flatten)]
     pub scope: Scope,
+    /// Folder of an audit log: every call as a line of JSON, chained by hashes
+    #[arg(long, value_name = "DIR")]
+    pub audit: Option<PathBuf>,
+    /// Size at which a file of the audit log is followed by another, in bytes
+    #[arg(long, value_name = "BYTES", requires = "audit",
+          default_value_t = keymill::limits::AUDIT_FILE_BYTES_DEFAULT)]
+    pub audit_file_bytes: u64,
+    /// Loopback address or unix:PATH for the operator: health, metrics, weather, reset
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<AdminAddress>,
+    /// File for the latencies of all calls, as HDR histograms, written at the end
+    #[arg(long, value_name = "FILE")]
+    pub latencies: Option<PathBuf>,
     #[command(flatten)]
     pub weather: Weather,
 }
@@ -435,6 +457,22 @@ pub struct Top {
     /// How many seconds to watch [default: until it is ended]
     #[arg(long, short = 'n', value_name = "SECONDS")]
     pub count: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Check that no line was changed, left out or put in
+    Verify(AuditVerify),
+}
+
+#[derive(Debug, Args)]
+pub struct AuditVerify {
+    /// Folder of the log
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Hash that the log must end with, as serve showed it at its stop
+    #[arg(long, value_name = "HASH")]
+    pub head: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@
 
 mod alias;
 mod args;
+mod audit;
 mod decrypt;
 mod failure;
 mod generate;
@@ -14,6 +15,7 @@ mod home;
 mod init;
 mod inspect;
 mod key;
+mod latencies;
 mod output;
 mod parts;
 mod pool;
@@ -62,6 +64,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(arguments, serve),
         Command::Principal(principal) => principal::run(arguments, principal),
         Command::Top(top) => top::run(arguments, top),
+        Command::Audit(audit) => audit::run(arguments, audit),
         Command::Inspect(inspect) => inspect::run(arguments, inspect),
         Command::Decrypt(decrypt) => decrypt::run(arguments, decrypt),
         Command::Verify(verify) => verify::run(arguments, verify),

@@ -1,17 +1,20 @@
 //! `keymill serve`: the KMS endpoint, until it is told to stop.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use keymill::door::{Door, Hall};
 use keymill::keystore::{CreatePrincipal, Keystore, Seed, ServedKeystore, ServedOptions};
-use keymill::kms::{Authentication, Endpoint, Forecast, Server, ServerOptions};
+use keymill::kms::{
+    Admin, Audit, AuditOptions, Authentication, Endpoint, Forecast, Server, ServerOptions,
+    TlsError, TlsIdentity,
+};
 use keymill::pipeline::source::{KeyPairSource, PooledSource};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Arguments, Auth, Serve, Weather};
 use crate::failure::{Code, Failure};
 use crate::home;
+use crate::latencies;
 use crate::output::{print, say};
 use crate::pools;
 
@@ -21,6 +24,7 @@ const FIRST_PRINCIPAL: &str = "default";
 pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     check_exposure(wanted)?;
     let forecast = forecast(&wanted.weather)?;
+    let tls = tls_identity(wanted)?;
     let backend = wanted.backend.select().map_err(|error| {
         Failure::new(Code::Unavailable, error).hint("leave --backend out, or give portable")
     })?;
@@ -37,26 +41,56 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     let lateness = wanted.eventual.unsigned_abs();
     let keystore = ServedKeystore::with(keystore, ServedOptions { lateness, seed })?;
     let keystore = Arc::new(keystore);
+    let audit = open_audit(wanted)?;
     let endpoint = Endpoint::new(Arc::clone(&keystore), Arc::clone(&source), authentication);
+    let endpoint = Arc::new(endpoint.with_audit(audit.clone()));
     let door = open_door(wanted, Hall::new(keystore, source))?;
     endpoint.forecast(forecast);
+    let admin = open_admin(wanted, &endpoint)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let options = ServerOptions {
         threads: wanted.threads,
         connections_max: wanted.connections,
+        tls,
         ..ServerOptions::new(wanted.listen)
     };
-    let server = Server::start(&Arc::new(endpoint), &options)
+    let server = Server::start(&endpoint, &options)
         .map_err(|error| Failure::new(Code::Unavailable, error))?;
-    let address = server.address();
+    let url = format!("{scheme}://{}", server.address());
     if let Some(exports) = exports {
-        print(&format!("{exports}{}", point_to(address, region.as_str())))?;
+        print(&format!("{exports}{}", point_to(&url, region.as_str())))?;
     }
-    say(format!("listening on http://{address}"));
+    say(format!("listening on {url}"));
     wait_for_signal()?;
     say("stopping");
     server.stop();
-    drop((door, status));
+    drop((door, status, admin));
+    latencies::tell(&endpoint.tally(), wanted.latencies.as_deref())?;
+    close_audit(audit.as_deref())
+}
+
+/// Opens the audit log, if one is wanted.
+fn open_audit(wanted: &Serve) -> Result<Option<Arc<Audit>>, Failure> {
+    let Some(folder) = wanted.audit.clone() else { return Ok(None) };
+    let options = AuditOptions { folder, file_bytes: wanted.audit_file_bytes };
+    Ok(Some(Arc::new(Audit::start(&options)?)))
+}
+
+/// Writes what is left of the audit log, and says how it ends.
+fn close_audit(audit: Option<&Audit>) -> Result<(), Failure> {
+    if let Some(head) = audit.map(Audit::stop).transpose()?.flatten() {
+        say(format!("the audit log ends with {head}"));
+    }
     Ok(())
+}
+
+/// Opens the operator's address, if one is wanted.
+fn open_admin(wanted: &Serve, endpoint: &Arc<Endpoint>) -> Result<Option<Admin>, Failure> {
+    let Some(address) = &wanted.admin else { return Ok(None) };
+    let admin = Admin::start(endpoint, address)
+        .map_err(|error| Failure::new(Code::CannotCreate, format!("--admin {address}: {error}")))?;
+    say(format!("health, metrics and weather at {}", admin.address()));
+    Ok(Some(admin))
 }
 
 /// Opens the shared-memory door, if one is wanted.
@@ -98,14 +132,29 @@ fn check_exposure(wanted: &Serve) -> Result<(), Failure> {
             Failure::new(Code::Usage, message).hint("listen on 127.0.0.1, or let calls be signed")
         );
     }
-    if !is_local && !wanted.allow_plaintext {
+    if !is_local && wanted.tls_cert.is_none() && !wanted.allow_plaintext {
         let message =
             format!("{} can be reached by others, and nothing is encrypted", wanted.listen);
         return Err(Failure::new(Code::Usage, message).hint(
-            "listen on 127.0.0.1, or give --allow-plaintext behind something that encrypts",
+            "give --tls-cert and --tls-key, or --allow-plaintext behind something that encrypts",
         ));
     }
     Ok(())
+}
+
+/// What `--tls-cert` and `--tls-key` name.
+fn tls_identity(wanted: &Serve) -> Result<Option<TlsIdentity>, Failure> {
+    let (Some(certificate), Some(key)) = (&wanted.tls_cert, &wanted.tls_key) else {
+        return Ok(None);
+    };
+    TlsIdentity::load(certificate, key).map(Some).map_err(|error| {
+        let code = match &error {
+            TlsError::Cpu => Code::Unavailable,
+            TlsError::Unread(..) => Code::NoInput,
+            TlsError::Unfit(..) => Code::BadData,
+        };
+        Failure::new(code, error)
+    })
 }
 
 /// The weather that was asked for.
@@ -139,9 +188,9 @@ fn first_principal(keystore: &mut Keystore) -> Result<Option<String>, Failure> {
 }
 
 /// What points clients to this endpoint. SDKs read one name of the Region or the other.
-fn point_to(address: SocketAddr, region: &str) -> String {
+fn point_to(url: &str, region: &str) -> String {
     format!(
-        "export AWS_ENDPOINT_URL_KMS=http://{address} AWS_REGION={region} \
+        "export AWS_ENDPOINT_URL_KMS={url} AWS_REGION={region} \
          AWS_DEFAULT_REGION={region}\n"
     )
 }

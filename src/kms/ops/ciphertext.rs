@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::crypto::seal::{BlobHeader, Opened, open};
-use crate::keystore::{self, ServedKey, Snapshot};
+use crate::keystore::{self, ServedKey};
+use crate::kms::call::Call;
 use crate::kms::error::Error;
-use crate::pipeline::authorize::{AuthorizeError, KeyUse, Permit, access, access_to};
+use crate::pipeline::authorize::{AuthorizeError, KeyUse, Permit, access_to};
 use crate::spec::{EncryptionContext, MaterialId};
 
 /// A blob that the caller may open.
@@ -20,12 +21,13 @@ impl<'a> Ciphertext<'a> {
     /// Finds the key that `blob` names. If the request names one too, in `wanted`, it must be the
     /// same.
     pub(super) fn find(
-        snapshot: &'a Snapshot,
+        call: &'a Call<'_>,
         blob: &'a [u8],
         wanted: &'a KeyUse<'a>,
     ) -> Result<Self, Error> {
         let header = BlobHeader::parse(blob)?;
         let access = if wanted.key_id.is_empty() {
+            let snapshot = &call.snapshot;
             let key = snapshot.key_of_blob(&wanted.caller.scope, header.key_id());
             let access = key.map(|key| access_to(snapshot, key, wanted)).ok_or_else(unknown_key)?;
             access.map_err(|error| match error {
@@ -33,7 +35,7 @@ impl<'a> Ciphertext<'a> {
                 error => error.into(),
             })?
         } else {
-            let named = access(snapshot, wanted)?;
+            let named = call.access(wanted)?;
             if named.key().record().arn().id != header.key_id() {
                 return Err(incorrect_key());
             }
@@ -45,6 +47,8 @@ impl<'a> Ciphertext<'a> {
             }
             error => error.into(),
         })?;
+        call.note_key(access.key());
+        call.note_material(header.material_id());
         Ok(Self { blob, key: access.key(), permit })
     }
 

@@ -7,7 +7,6 @@ use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
-use crate::pipeline::authorize::access;
 use crate::spec::AliasName;
 
 /// What is asked for, of `UpdateAlias` too.
@@ -39,7 +38,7 @@ pub(in crate::kms) async fn answer(
 ) -> Result<Vec<u8>, Error> {
     let (name, target) = members.check()?;
     call.check_alias(&name)?;
-    access(&call.snapshot, &call.use_of(target))?;
+    call.access(&call.use_of(target))?;
     let target = parse_key_id(target)?;
     call.change(move |keystore| keystore.create_alias(&name, &target)).await?;
     Ok(Vec::new())

@@ -70,9 +70,13 @@ pub(in crate::kms) async fn answer(
         tags: tags.clone(),
         ..CreateKey::default()
     };
-    call.change(move |keystore| {
-        let made = keystore.create_key(&options)?;
-        Ok(key_metadata(keystore.resolve(&parse_key_id(&made.arn)?)?))
-    })
-    .await
+    let (arn, metadata) = call
+        .change(move |keystore| {
+            let made = keystore.create_key(&options)?;
+            let metadata = key_metadata(keystore.resolve(&parse_key_id(&made.arn)?)?);
+            Ok((made.arn, metadata))
+        })
+        .await?;
+    call.note_made(arn);
+    Ok(metadata)
 }

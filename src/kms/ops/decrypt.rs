@@ -10,7 +10,7 @@ use crate::kms::error::Error;
 use crate::kms::guesses;
 use crate::kms::members::Check;
 use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
-use crate::pipeline::authorize::{KeyUse, access};
+use crate::pipeline::authorize::KeyUse;
 use crate::spec::MaterialId;
 
 /// What is asked for.
@@ -68,11 +68,11 @@ pub(in crate::kms) async fn answer(
         ..call.use_of(key_id.unwrap_or_default())
     };
     if dry_run && only_permission {
-        access(&call.snapshot, &wanted)?.to_wrap()?;
+        call.access(&wanted)?.to_wrap()?;
         return Err(Error::dry_run());
     }
     let blob = blob.unwrap_or_default();
-    let ciphertext = Ciphertext::find(&call.snapshot, &blob, &wanted)?;
+    let ciphertext = Ciphertext::find(call, &blob, &wanted)?;
     check_algorithm(algorithm, ciphertext.key())?;
     let opened = ciphertext.open(&context)?;
     if dry_run {

@@ -7,7 +7,6 @@ use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
-use crate::pipeline::authorize::access;
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
@@ -27,7 +26,7 @@ pub(in crate::kms) async fn answer(
     let name = check.required("aliasName", name);
     let name = parse_alias_name(check.end(name)?)?;
     call.check_alias(&name)?;
-    access(&call.snapshot, &call.use_of(name.as_str()))?;
+    call.access(&call.use_of(name.as_str()))?;
     call.change(move |keystore| keystore.delete_alias(&name)).await?;
     Ok(Vec::new())
 }

@@ -7,7 +7,7 @@ use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::{self, Date, Shown, Text};
-use crate::pipeline::authorize::{KeyUse, access};
+use crate::pipeline::authorize::KeyUse;
 use crate::spec::{Account, MaterialId, ResourceId};
 
 /// What is asked for.
@@ -89,5 +89,5 @@ pub(in crate::kms) async fn answer(
     let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
     let key_id = check.end(key_id)?;
     let wanted = KeyUse { grant_tokens: &grant_tokens, ..call.use_of(key_id) };
-    Ok(key_metadata(access(&call.snapshot, &wanted)?.key().record()))
+    Ok(key_metadata(call.access(&wanted)?.key().record()))
 }

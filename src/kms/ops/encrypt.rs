@@ -9,7 +9,7 @@ use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::{self, Blob, Pairs, Text};
 use crate::limits::PLAINTEXT_BYTES_MAX;
-use crate::pipeline::authorize::{KeyUse, access};
+use crate::pipeline::authorize::KeyUse;
 use crate::secret::Secret;
 
 /// What is asked for.
@@ -55,12 +55,13 @@ pub(in crate::kms) async fn answer(
         members: &[algorithm_fact(algorithm)],
         ..call.use_of(key_id)
     };
-    let access = access(&call.snapshot, &wanted)?;
+    let access = call.access(&wanted)?;
     let permit = access.to_wrap()?;
     check_algorithm(algorithm, access.key())?;
     if members.dry_run == Some(true) {
         return Err(Error::dry_run());
     }
+    call.note_material(permit.key().material_id());
     let blob =
         call.worker.with_drbg(|drbg| seal(permit.key(), drbg, plaintext.expose(), &context))?;
     Ok(wire::write(&Answer {

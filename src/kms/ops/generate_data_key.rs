@@ -11,7 +11,7 @@ use crate::kms::guesses;
 use crate::kms::members::Check;
 use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
 use crate::limits::RANDOM_BYTES_MAX;
-use crate::pipeline::authorize::{KeyUse, access};
+use crate::pipeline::authorize::KeyUse;
 use crate::secret::Secret;
 use crate::spec::{MaterialId, Operation};
 
@@ -69,11 +69,12 @@ pub(in crate::kms) async fn answer(
         members: &[algorithm_fact(DEFAULT)],
         ..call.use_of(key_id)
     };
-    let access = access(&call.snapshot, &wanted)?;
+    let access = call.access(&wanted)?;
     let permit = access.to_wrap()?;
     if members.dry_run == Some(true) {
         return Err(Error::dry_run());
     }
+    call.note_material(permit.key().material_id());
     let mut data_key = Secret::new(vec![0; bytes]);
     let blob = call.worker.with_drbg(|drbg| {
         drbg.fill(data_key.expose_mut());

@@ -12,7 +12,7 @@ use crate::kms::guesses;
 use crate::kms::members::Check;
 use crate::kms::weather::Class;
 use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
-use crate::pipeline::authorize::{AuthorizeError, KeyUse, access};
+use crate::pipeline::authorize::{AuthorizeError, KeyUse};
 use crate::secret::Secret;
 use crate::spec::{KeyPairSpec, Operation};
 use crate::sys::features::Backend;
@@ -69,7 +69,7 @@ pub(in crate::kms) async fn answer(
         members: &[algorithm_fact(DEFAULT)],
         ..call.use_of(key_id)
     };
-    let access = access(&call.snapshot, &wanted)?;
+    let access = call.access(&wanted)?;
     let permit = access.to_wrap().map_err(|error| match error {
         AuthorizeError::NotOffered { spec, .. } => guesses::spec_not_offered(spec),
         error => error.into(),
@@ -78,6 +78,7 @@ pub(in crate::kms) async fn answer(
         return Err(Error::dry_run());
     }
     let batch = call.take(spec).await?;
+    call.note_material(permit.key().material_id());
     let plaintext = shows_plaintext.then(|| Secret::new(batch.private_key(0).to_vec()));
     let contexts = Contexts { head: &[], rest: |_, aad: &mut Vec<u8>| context.encode(aad) };
     let wrapped = call.worker.with_drbg(|drbg| {

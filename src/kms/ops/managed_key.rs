@@ -11,7 +11,7 @@ use crate::kms::error::Error;
 use crate::kms::guesses;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
-use crate::pipeline::authorize::{Access, KeyUse, access, find_key};
+use crate::pipeline::authorize::{Access, KeyUse, find_key};
 use crate::spec::KeyId;
 
 /// The members of an operation that is told which key, and nothing else.
@@ -64,7 +64,7 @@ pub(super) fn managed_access<'a>(
     wanted: &'a KeyUse<'a>,
 ) -> Result<Access<'a>, Error> {
     check_form(wanted.key_id)?;
-    Ok(access(&call.snapshot, wanted)?)
+    Ok(call.access(wanted)?)
 }
 
 /// The key, whether or not the caller may do anything with it.

@@ -10,7 +10,7 @@ use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
-use crate::pipeline::authorize::{KeyUse, access};
+use crate::pipeline::authorize::KeyUse;
 use crate::spec::{Action, MaterialId};
 
 /// What is asked for.
@@ -86,19 +86,20 @@ pub(in crate::kms) async fn answer(
         ..from
     };
     if dry_run && only_permission {
-        access(&call.snapshot, &from)?.to_wrap()?;
-        access(&call.snapshot, &to)?.to_wrap()?;
+        call.access(&from)?.to_wrap()?;
+        call.access(&to)?.to_wrap()?;
         return Err(Error::dry_run());
     }
-    let source = Ciphertext::find(&call.snapshot, &blob, &from)?;
+    let source = Ciphertext::find(call, &blob, &from)?;
     check_algorithm(from_algorithm, source.key())?;
-    let destination = access(&call.snapshot, &to)?;
+    let destination = call.access(&to)?;
     let permit = destination.to_wrap()?;
     check_algorithm(to_algorithm, destination.key())?;
     let opened = source.open(&from_context)?;
     if dry_run {
         return Err(Error::dry_run());
     }
+    call.note_material(permit.key().material_id());
     let sealed =
         call.worker.with_drbg(|drbg| seal_again(permit.key(), drbg, &opened, &to_context))?;
     Ok(wire::write(&Answer {

@@ -5,7 +5,6 @@ use super::create_alias::Members;
 use crate::keystore::parse_key_id;
 use crate::kms::call::Call;
 use crate::kms::error::Error;
-use crate::pipeline::authorize::access;
 
 /// Answers the call.
 pub(in crate::kms) async fn answer(
@@ -15,7 +14,7 @@ pub(in crate::kms) async fn answer(
     let (name, target) = members.check()?;
     call.check_alias(&name)?;
     for key_id in [name.as_str(), target] {
-        access(&call.snapshot, &call.use_of(key_id))?;
+        call.access(&call.use_of(key_id))?;
     }
     let target = parse_key_id(target)?;
     call.change(move |keystore| keystore.update_alias(&name, &target)).await?;

@@ -65,6 +65,11 @@ impl Weather {
         Self { forecast, is_clear, arrived: AtomicU64::new(0), buckets: Buckets::default() }
     }
 
+    /// What is to come.
+    pub(super) const fn forecast(&self) -> &Forecast {
+        &self.forecast
+    }
+
     /// The fate of the request that has just arrived.
     pub(super) fn next_fate(&self) -> Fate {
         if self.is_clear {

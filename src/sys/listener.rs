@@ -13,7 +13,7 @@ use rustix::process::geteuid;
 
 /// A socket under a name, which is taken away with it.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub struct Listener {
     socket: UnixListener,
     path: PathBuf,
 }
@@ -25,7 +25,7 @@ impl Listener {
     ///
     /// [`io::ErrorKind::AddrInUse`] if somebody does, [`io::ErrorKind::AlreadyExists`] if something
     /// else has the name, or what the system says.
-    pub(super) fn bind(path: &Path) -> io::Result<Self> {
+    pub fn bind(path: &Path) -> io::Result<Self> {
         let socket = match UnixListener::bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 remove_stale(path)?;
@@ -38,8 +38,17 @@ impl Listener {
         Ok(Self { socket, path: path.to_owned() })
     }
 
+    /// The socket itself, for an event loop; it does not block.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn socket(&self) -> io::Result<UnixListener> {
+        self.socket.try_clone()
+    }
+
     /// The next connection of this user or root; none if none came within `patience`.
-    pub(super) fn accept(&self, patience: Duration) -> io::Result<Option<UnixStream>> {
+    pub fn accept(&self, patience: Duration) -> io::Result<Option<UnixStream>> {
         let patience = Timespec {
             tv_sec: patience.as_secs().cast_signed(),
             tv_nsec: patience.subsec_nanos().into(),

@@ -1,0 +1,140 @@
+//! The chain of lines: `{...event...,"sequence":17,"chainHash":"9f2c..."}`.
+//!
+//! The hash of a line is SHA-256 over the hash of the line before it (32 bytes, zeros before the
+//! first) and the line's own bytes up to `,"chainHash"`.
+
+use core::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// What stands before the number of a line.
+const SEQUENCE: &[u8] = br#","sequence":"#;
+/// What stands before its hash.
+const HASH: &[u8] = br#","chainHash":""#;
+/// What ends it.
+const END: &[u8] = br#""}"#;
+
+/// A place in the chain: behind so many lines, with this hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chain {
+    pub(super) lines: u64,
+    pub(super) hash: [u8; 32],
+}
+
+impl Chain {
+    /// Appends `event`, a JSON object, to `out` as the next line.
+    pub(super) fn append(&mut self, event: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(event.strip_suffix(b"}").unwrap_or(event));
+        out.extend_from_slice(SEQUENCE);
+        out.extend_from_slice(self.lines.to_string().as_bytes());
+        self.step(&out[start..]);
+        out.extend_from_slice(HASH);
+        push_hex(&self.hash, out);
+        out.extend_from_slice(END);
+        out.push(b'\n');
+    }
+
+    /// Goes on over `line`, if it is the next one.
+    pub(super) fn follow(&mut self, line: &[u8]) -> Result<(), Break> {
+        let Line { covered, sequence, hash } = Line::parse(line).ok_or(Break::Form)?;
+        if sequence != self.lines {
+            return Err(Break::Sequence { expected: self.lines, found: sequence });
+        }
+        self.step(covered);
+        if self.hash == hash { Ok(()) } else { Err(Break::Hash) }
+    }
+
+    /// The place behind `line`, by its own word.
+    pub(super) fn behind(line: &[u8]) -> Option<Self> {
+        let Line { sequence, hash, .. } = Line::parse(line)?;
+        Some(Self { lines: sequence.checked_add(1)?, hash })
+    }
+
+    fn step(&mut self, covered: &[u8]) {
+        self.hash = Sha256::new().chain_update(self.hash).chain_update(covered).finalize().into();
+        self.lines += 1;
+    }
+}
+
+/// The parts of a line.
+struct Line<'a> {
+    covered: &'a [u8],
+    sequence: u64,
+    hash: [u8; 32],
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let rest = line.strip_suffix(END)?;
+        let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(64)?)?;
+        let covered = rest.strip_suffix(HASH)?;
+        let digits_of_sequence = covered.iter().rev().take_while(|byte| byte.is_ascii_digit());
+        let at = covered.len() - digits_of_sequence.count();
+        covered[..at].strip_suffix(SEQUENCE)?;
+        let sequence = core::str::from_utf8(&covered[at..]).ok()?.parse().ok()?;
+        Some(Self { covered, sequence, hash: parse_hex(digits)? })
+    }
+}
+
+/// Why a line does not follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// It does not end as a line of the log does.
+    Form,
+    /// It has the number of another line.
+    Sequence {
+        /// The number that comes next.
+        expected: u64,
+        /// Its own.
+        found: u64,
+    },
+    /// It is not what was written, or follows another line than it did.
+    Hash,
+    /// It does not open its file as the first line of a file does.
+    Opening,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form => f.write_str("this is no whole line of an audit log"),
+            Self::Sequence { expected, found } if found > expected => {
+                write!(f, "this is line {found} of the log, but line {expected} is missing")
+            }
+            Self::Sequence { expected, found } => {
+                write!(f, "this is line {found} of the log, where line {expected} should be")
+            }
+            Self::Hash => {
+                f.write_str("its hash does not fit: it, or what is before it, was changed")
+            }
+            Self::Opening => f.write_str("it does not open the file where the last one ended"),
+        }
+    }
+}
+
+/// Appends `bytes` in hex.
+pub(super) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+}
+
+/// 32 bytes from 64 digits in lower case.
+pub(super) fn parse_hex(digits: &[u8]) -> Option<[u8; 32]> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; 32];
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if pairs.len() != bytes.len() || !rest.is_empty() {
+        return None;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = value(*high)? << 4 | value(*low)?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,196 @@
+//! The thread that writes the log.
+
+use core::sync::atomic::Ordering;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::Receiver;
+
+use super::chain::{Chain, push_hex};
+use super::files::Folder;
+use super::{AuditError, Entry, Head, State};
+use crate::limits::{AUDIT_SYNC, STOP_SECONDS_MAX};
+
+/// Most events that are written at once.
+const BATCH_EVENTS: usize = 1024;
+
+/// How long events gather before they are written, so that a busy thread wakes nobody for each.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// Between attempts to write where the disk takes nothing.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// What writes.
+#[derive(Debug)]
+pub(super) struct Writer {
+    folder: Folder,
+    path: PathBuf,
+    file: File,
+    number: u64,
+    /// Bytes of the file that are lines; what may stand behind them is written over.
+    offset: u64,
+    file_bytes: u64,
+    chain: Chain,
+    /// Since when something is written that may not be on the disk.
+    unsynced_since: Option<Instant>,
+    state: Arc<State>,
+}
+
+/// Why a file ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Because {
+    Full,
+    Stopped,
+}
+
+impl Writer {
+    /// Begins a new file behind those of the folder.
+    pub(super) fn open(
+        folder: Folder,
+        file_bytes: u64,
+        state: Arc<State>,
+    ) -> Result<Self, AuditError> {
+        let (last, chain) = folder.end()?;
+        let number = last + 1;
+        let (path, file) = folder.create(number)?;
+        let (offset, unsynced_since) = (0, None);
+        let mut writer =
+            Self { folder, path, file, number, offset, file_bytes, chain, unsynced_since, state };
+        let mut line = Vec::new();
+        let before = writer.chain;
+        writer.chain.append(&writer.opening(&before), &mut line);
+        writer.write(&line)?;
+        writer.sync()?;
+        Ok(writer)
+    }
+
+    /// Writes what comes, until [`Entry::Close`].
+    pub(super) fn run(mut self, mut queue: Receiver<Entry>) -> Result<Head, AuditError> {
+        let mut batch = Vec::with_capacity(BATCH_EVENTS);
+        let mut lines = Vec::new();
+        loop {
+            if self.unsynced_since.is_some_and(|since| since.elapsed() >= AUDIT_SYNC) {
+                self.insist(Self::sync)?;
+            }
+            // While something waits for the disk the queue is looked at now and then, for nothing
+            // else would wake this thread in time.
+            if queue.is_empty() && self.unsynced_since.is_some() {
+                sleep(GATHER * 5);
+                continue;
+            }
+            let is_open = queue.blocking_recv_many(&mut batch, BATCH_EVENTS) > 0;
+            let is_closed = !is_open || batch.iter().any(|entry| matches!(entry, Entry::Close));
+            let before = self.chain.lines;
+            for entry in batch.drain(..) {
+                if let Entry::Event(event) = entry {
+                    self.chain.append(&event, &mut lines);
+                }
+            }
+            self.insist(|writer| writer.write(&lines))?;
+            self.state.events.fetch_add(self.chain.lines - before, Ordering::Relaxed);
+            lines.clear();
+            if is_closed {
+                return self.end();
+            }
+            if self.offset >= self.file_bytes {
+                self.rotate()?;
+            }
+            sleep(GATHER);
+        }
+    }
+
+    /// Ends the log.
+    fn end(mut self) -> Result<Head, AuditError> {
+        self.close(Because::Stopped)?;
+        Ok(Head { lines: self.chain.lines, hash: self.chain.hash })
+    }
+
+    /// Ends this file and begins the next.
+    fn rotate(&mut self) -> Result<(), AuditError> {
+        self.close(Because::Full)?;
+        let number = self.number + 1;
+        self.insist(|writer| {
+            let (path, file) = writer.folder.create(number)?;
+            (writer.path, writer.file, writer.number, writer.offset) = (path, file, number, 0);
+            Ok(())
+        })?;
+        let (before, mut line) = (self.chain, Vec::new());
+        self.chain.append(&self.opening(&before), &mut line);
+        self.insist(|writer| writer.write(&line))
+    }
+
+    fn close(&mut self, because: Because) -> Result<(), AuditError> {
+        let because = match because {
+            Because::Full => "full",
+            Because::Stopped => "stopped",
+        };
+        let event = self.event("AuditFileClosed", &format!(r#""because":"{because}""#));
+        let mut line = Vec::new();
+        self.chain.append(&event, &mut line);
+        self.insist(|writer| writer.write(&line))?;
+        self.insist(Self::sync)
+    }
+
+    /// The first line of a file.
+    fn opening(&self, before: &Chain) -> Vec<u8> {
+        let mut hash = Vec::with_capacity(64);
+        push_hex(&before.hash, &mut hash);
+        let hash = String::from_utf8_lossy(&hash);
+        let data = format!(r#""previousHash":"{hash}","version":"{}""#, env!("CARGO_PKG_VERSION"));
+        self.event("AuditFileOpened", &data)
+    }
+
+    /// An event of the log itself.
+    fn event(&self, name: &str, data: &str) -> Vec<u8> {
+        let (time, number) = (Timestamp::now(), self.number);
+        format!(
+            r#"{{"eventVersion":"1.11","eventTime":"{time:.0}","eventSource":"keymill","eventName":"{name}","additionalEventData":{{"file":{number},{data}}},"readOnly":true,"eventType":"AwsServiceEvent","managementEvent":true,"eventCategory":"Management"}}"#
+        )
+        .into_bytes()
+    }
+
+    /// Writes `lines` behind the others. Nothing stands there before all of it does: an attempt that
+    /// failed is written over by the next.
+    fn write(&mut self, lines: &[u8]) -> Result<(), AuditError> {
+        self.file.write_all_at(lines, self.offset).map_err(AuditError::io(&self.path))?;
+        self.offset += lines.len() as u64;
+        self.unsynced_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), AuditError> {
+        self.file.sync_data().map_err(AuditError::io(&self.path))?;
+        self.unsynced_since = None;
+        Ok(())
+    }
+
+    /// Tries again until it succeeds or the endpoint has been stopping for too long. Meanwhile no
+    /// call is made.
+    fn insist(
+        &mut self,
+        mut attempt: impl FnMut(&mut Self) -> Result<(), AuditError>,
+    ) -> Result<(), AuditError> {
+        let mut given_up_at = None;
+        loop {
+            let Err(error) = attempt(self) else {
+                self.state.is_failing.store(false, Ordering::Relaxed);
+                return Ok(());
+            };
+            self.state.is_failing.store(true, Ordering::Relaxed);
+            self.state.failures.fetch_add(1, Ordering::Relaxed);
+            if self.state.is_stopping.load(Ordering::Acquire) {
+                let patience = Duration::from_secs(STOP_SECONDS_MAX);
+                let end = *given_up_at.get_or_insert_with(|| Instant::now() + patience);
+                if Instant::now() >= end {
+                    return Err(error);
+                }
+            }
+            sleep(RETRY);
+        }
+    }
+}

@@ -33,6 +33,9 @@ use crate::sys::priority::be_prompt;
 /// How often a sleeping thread looks whether it is still needed.
 const PULSE: Duration = Duration::from_millis(100);
 
+/// How many times a client waits for room before it is sent away.
+const ROOM_PULSES: usize = 10;
+
 /// What lies behind the door: keys and key pairs.
 pub struct Hall {
     keystore: Arc<ServedKeystore>,
@@ -91,10 +94,8 @@ impl Drop for Door {
 fn let_in(listener: &Listener, hall: &Arc<Hall>, stop: &Arc<AtomicBool>) {
     let mut rings: Vec<JoinHandle<()>> = Vec::new();
     while !stop.load(Ordering::SeqCst) {
-        let accepted = listener.accept(PULSE);
-        rings.retain(|ring| !ring.is_finished());
-        match accepted {
-            Ok(Some(socket)) if rings.len() < DOOR_RINGS_MAX => {
+        match listener.accept(PULSE) {
+            Ok(Some(socket)) if has_room(&mut rings) => {
                 let (hall, stop) = (Arc::clone(hall), Arc::clone(stop));
                 let thread = thread::Builder::new().name("keymill-ring".to_owned());
                 // Without a thread the connection ends here, and the client is told by that.
@@ -108,6 +109,19 @@ fn let_in(listener: &Listener, hall: &Arc<Hall>, stop: &Arc<AtomicBool>) {
     for ring in rings {
         let _ = ring.join();
     }
+}
+
+/// Whether another client may come in: a thread whose client has gone notices within a [`PULSE`] or
+/// so, and is waited for.
+fn has_room(rings: &mut Vec<JoinHandle<()>>) -> bool {
+    for _ in 0..ROOM_PULSES {
+        rings.retain(|ring| !ring.is_finished());
+        if rings.len() < DOOR_RINGS_MAX {
+            return true;
+        }
+        thread::sleep(PULSE);
+    }
+    false
 }
 
 /// One client, from its coming to its going.

@@ -4,7 +4,7 @@
 --     wrk -t1 -c16 -d30s --latency -s tools/load/wrk.lua http://127.0.0.1:8181
 --
 -- wrk is a closed loop: a connection that waits sends nothing, so that a stall counts once and not for
--- all that it held up. For latencies use `keymill bench`, or wrk2 with -R.
+-- all that it held up. For latencies use k6, or wrk2 with -R.
 
 -- The few forms of JSON that presign.py writes.
 local function text_of(json, name)

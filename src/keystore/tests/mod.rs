@@ -63,8 +63,9 @@ fn fresh() -> (TempDir, ManualClock, Keystore) {
     (home, clock, keystore)
 }
 
+/// Opens by a clock that stands: by the real one, a date that a test set passes some day.
 fn open(home: &Path) -> Result<Keystore, Error> {
-    Keystore::open(home, OpenOptions { wait: Duration::ZERO, ..OpenOptions::default() })
+    Keystore::open(home, options(&ManualClock::new()))
 }
 
 fn id(text: &str) -> KeyId {

@@ -102,6 +102,14 @@ pub const SLOT_ROWS_FAST: usize = 4096;
 /// Rows of one slot of the output file, for RSA, where a slot takes seconds.
 pub const SLOT_ROWS_RSA: usize = 16;
 
+/// Most bytes of the slots that are filled and not yet written: what two fast workers make in a
+/// tenth of a second. Slots so large that not every worker would have one may take more.
+pub const STAGED_BYTES_MAX: usize = 64 << 20;
+
+/// Most slots that are filled and not yet written, unless there are more workers: what a killed
+/// job loses at most.
+pub const STAGED_SLOTS_MAX: usize = 64;
+
 /// Rows of one slot of the output file.
 #[must_use]
 pub const fn slot_rows(spec: KeyPairSpec) -> usize {

@@ -10,8 +10,8 @@
 //! who learned the old state loses it at the next batch.
 //!
 //! - A copy of the process (a fork, a restored snapshot) can repeat at most the batch in which the
-//!   copy was taken. A worker never forks; whoever restores snapshots of running machines discards
-//!   that batch in one of the copies.
+//!   copy was taken, and those whose seeds were drawn by then. A worker never forks; whoever
+//!   restores snapshots of running machines discards these batches in one of the copies.
 //! - Of an earlier batch nothing can be computed from the state: the seed of the next generator
 //!   is drawn from the last one, and the last one is dropped and zeroed. Within a batch it can.
 //! - If the system refuses, the state stays as it was and the batch is not begun.

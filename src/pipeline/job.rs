@@ -3,9 +3,11 @@
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::Write;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
@@ -20,20 +22,22 @@ use crate::pipeline::manifest::Rows;
 use crate::pipeline::plan::{PartPlan, Plan};
 use crate::pipeline::request::Request;
 use crate::pipeline::reserve::{Reserve, Reserves};
-use crate::pipeline::sink::arrow::{Opened, Pager, PartWriter, PushError, SlotWriter};
+use crate::pipeline::sink::arrow::{Opened, PartWriter, PushError, SlotWriter, Stage};
 use crate::pipeline::sink::json_lines;
 use crate::pipeline::take::TakeError;
 use crate::pipeline::worker::Worker;
 use crate::spec::KeyPairSpec;
-use crate::sys::allocator;
 use crate::sys::counters::Counters;
 use crate::sys::entropy::Mailbox;
 use crate::sys::features::Backend;
+use crate::sys::priority::be_prompt;
 use crate::sys::seccomp::Confinement;
+use crate::sys::staging::StagingMemory;
 use crate::sys::team;
+use crate::sys::warm::{keep_slack, map_code, touch_slack};
 
-/// How often the thread beside the workers looks after seeds and pages and tells progress: a
-/// seed is wanted every few milliseconds, and the pages it keeps ready ahead last far longer.
+/// How often the thread beside the workers looks after seeds and tells progress: a seed is wanted
+/// every few milliseconds.
 const TURN_PERIOD: Duration = Duration::from_millis(1);
 
 /// Threads that make keys, one pinned to each core.
@@ -49,7 +53,8 @@ pub struct Team {
 impl Team {
     /// Starts `threads` workers, or one for each core this process may use.
     pub fn start(threads: Option<usize>, backend: Backend) -> Result<Self, Error> {
-        allocator::keep_slack();
+        keep_slack();
+        map_code();
         let pool = team::start("keymill", threads).map_err(Error::Threads)?;
         let reserves = Reserves::default();
         Ok(Self { pool: Some(pool), backend, confinement: None, reserves })
@@ -193,7 +198,7 @@ pub fn run(
     Ok(receipt)
 }
 
-/// Lets the team fill all slots of one part; looks after its seeds and pages meanwhile.
+/// Lets the team fill all slots of one part, while a scribe beside it writes them to the disk.
 fn fill(
     request: &Request,
     permit: &Permit,
@@ -202,9 +207,38 @@ fn fill(
     team: &Team,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Shift, Error> {
+    let bytes = Stage::memory_bytes(writer, team.threads());
+    let mut memory = StagingMemory::new(bytes).map_err(Error::Threads)?;
+    let stage = Stage::new(writer, &mut memory);
+    let (shift, written) = thread::scope(|scope| {
+        let scribe = scope.spawn(|| {
+            let _sooner_or_later = be_prompt();
+            stage.write_until_closed()
+        });
+        let shift = {
+            let _closing = Closing(|| stage.close());
+            mint(request, permit, part, &stage, team, &mut || progress(writer.rows_committed()))
+        };
+        (shift, scribe.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    progress(writer.rows_committed());
+    // A worker's error first: that of a scribe only lets the workers end.
+    let shift = shift?;
+    written?;
+    Ok(shift)
+}
+
+/// Lets the team fill all slots of `stage`; looks after its seeds meanwhile.
+fn mint(
+    request: &Request,
+    permit: &Permit,
+    part: &PartPlan,
+    stage: &Stage<'_>,
+    team: &Team,
+    progress: &mut dyn FnMut(),
+) -> Result<Shift, Error> {
     let group = &request.groups()[part.group];
-    let rows = part.description.rows - writer.rows_resumed();
-    let reserve = team.reserve(group.spec, rows);
+    let reserve = team.reserve(group.spec, stage.rows_missing());
     let outcome = Mutex::new(Ok(Shift::default()));
     // A confined worker may not ask the system for a seed.
     let waits = team.confinement.is_some();
@@ -212,44 +246,38 @@ fn fill(
     let seeds: Vec<Mailbox> = seeds.collect::<Result<_, _>>().map_err(TakeError::from)?;
     let failed = AtomicBool::new(false);
     let (finished, wait) = channel();
+    let _sooner_or_later = be_prompt();
     team.pool().in_place_scope(|scope| {
         let (outcome, failed, finished, seeds) = (&outcome, &failed, &finished, &seeds);
         scope.spawn_broadcast(move |_, thread| {
             let mine = Worker::new(request, permit, group, team.backend)
                 .map(|worker| worker.seeded_by(&seeds[thread.index()]).drawing_from(reserve))
-                .and_then(|mut worker| work(&mut worker, part, writer, failed, team));
+                .and_then(|mut worker| work(&mut worker, part, stage, failed, team));
             failed.fetch_or(mine.is_err(), Ordering::Relaxed);
             unite(&mut lock(outcome), mine);
             let _ = finished.send(());
         });
-        let _closing = Closing(seeds);
-        let mut pager = Pager::new(writer);
+        // Else the workers would wait for ever for a thread that has ended.
+        let _closing = Closing(|| seeds.iter().for_each(Mailbox::close));
         for _ in 0..team.threads() {
-            loop {
+            while wait.recv_timeout(TURN_PERIOD).is_err() {
                 // A mailbox that cannot be filled tells its worker so.
                 for mailbox in seeds {
                     let _is_told_there = mailbox.refill();
                 }
-                pager.turn();
-                progress(writer.rows_committed());
-                if wait.recv_timeout(TURN_PERIOD).is_ok() {
-                    break;
-                }
+                progress();
             }
         }
-        pager.turn();
-        progress(writer.rows_committed());
     });
     outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Closes the mailboxes when the thread that fills them ends, however it ends: else the workers
-/// would wait for ever.
-struct Closing<'a>(&'a [Mailbox]);
+/// Does at the end of a scope, however it ends, what others wait for.
+struct Closing<F: Fn()>(F);
 
-impl Drop for Closing<'_> {
+impl<F: Fn()> Drop for Closing<F> {
     fn drop(&mut self) {
-        self.0.iter().for_each(Mailbox::close);
+        (self.0)();
     }
 }
 
@@ -266,16 +294,17 @@ fn unite(all: &mut Result<Shift, Error>, one: Result<Shift, Error>) {
 fn work(
     worker: &mut Worker<'_>,
     part: &PartPlan,
-    writer: &PartWriter,
+    stage: &Stage<'_>,
     failed: &AtomicBool,
     team: &Team,
 ) -> Result<Shift, Error> {
     let mut warm = None;
     while !failed.load(Ordering::Relaxed) {
-        let Some(slot) = writer.claim() else { break };
+        let Some(slot) = stage.claim() else { break };
         let number = usize::try_from(slot.slot()).unwrap_or(usize::MAX);
         worker.make(part.first_slot + number, |rows, wrapped| fill_slot(slot, rows, wrapped))?;
         if warm.is_none() {
+            touch_slack();
             if let Some(confinement) = &team.confinement {
                 confinement.apply().map_err(Error::Threads)?;
             }
@@ -288,7 +317,7 @@ fn work(
 
 /// Writes a batch into its slot and commits it.
 fn fill_slot(
-    mut slot: SlotWriter<'_>,
+    mut slot: SlotWriter<'_, '_>,
     rows: &Rows,
     wrapped: &WrappedBatch,
 ) -> Result<(), PushError> {

@@ -36,8 +36,8 @@ impl Supply {
     /// Adds `rows` fresh pairs to `batch`.
     ///
     /// The generator is reseeded first, from `seeds` or else from the system: a copy of the
-    /// process can repeat no batch but the one in the making and, if its seed was drawn already,
-    /// the next.
+    /// process can repeat no batch but the one in the making and those whose seeds were drawn
+    /// already, [`SEEDS_AHEAD`](crate::sys::entropy::SEEDS_AHEAD) at most.
     pub fn take(
         &mut self,
         mut batch: KeyPairBatch,

@@ -1,9 +1,9 @@
 //! Fresh seeds for threads that make no system calls.
 //!
 //! A [`Mailbox`] stands between a worker and a helper. The helper fills it from the operating
-//! system; the worker takes one seed at the head of every batch and finds the next there a batch
-//! later. It holds one seed only, so that no seed is older than the batch before the one it
-//! serves.
+//! system; the worker takes one seed at the head of every batch. It holds few, [`SEEDS_AHEAD`], so
+//! that no seed is older than as many batches before the one it serves, and more than one, so that
+//! a helper who has to wait for a core is not too late.
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +17,12 @@ use crate::secret::Secret;
 /// Bytes of one seed.
 pub const SEED_BYTES: usize = 32;
 
-/// A place for one seed.
+/// Most seeds that lie ready for one worker: a copy of the process can repeat as many batches.
+pub const SEEDS_AHEAD: usize = 4;
+
+/// A place for the next seeds of one worker.
 pub struct Mailbox {
-    /// The one envelope is in either queue, or in somebody's hands.
+    /// Every envelope is in either queue, or in somebody's hands.
     full: ArrayQueue<Envelope>,
     empty: ArrayQueue<Envelope>,
     is_closed: AtomicBool,
@@ -41,7 +44,7 @@ impl fmt::Display for EntropyError {
 impl core::error::Error for EntropyError {}
 
 impl Mailbox {
-    /// A mailbox with a seed in it. A worker that finds it empty `waits` for the helper, or else
+    /// A full mailbox. A worker that finds it empty `waits` for the helper, or else
     /// asks the system itself.
     ///
     /// # Errors
@@ -49,32 +52,35 @@ impl Mailbox {
     /// [`EntropyError`] if the operating system has none to give.
     pub fn filled(waits: bool) -> Result<Self, EntropyError> {
         let mailbox = Self {
-            full: ArrayQueue::new(1),
-            empty: ArrayQueue::new(1),
+            full: ArrayQueue::new(SEEDS_AHEAD),
+            empty: ArrayQueue::new(SEEDS_AHEAD),
             is_closed: AtomicBool::new(false),
             waits,
         };
-        let _the_queue_is_new = mailbox.empty.push(Box::new(Secret::new([0; SEED_BYTES])));
+        for _ in 0..SEEDS_AHEAD {
+            let _there_is_room = mailbox.empty.push(Box::new(Secret::new([0; SEED_BYTES])));
+        }
         mailbox.refill()?;
         Ok(mailbox)
     }
 
-    /// Puts a seed in, if the last one was taken; for the helper.
+    /// Puts a seed in for every one that was taken; for the helper.
     ///
     /// # Errors
     ///
     /// [`EntropyError`]; the mailbox is then closed, and who waits for a seed gets the error too.
     pub fn refill(&self) -> Result<(), EntropyError> {
-        let Some(mut envelope) = self.empty.pop() else { return Ok(()) };
-        if getrandom::fill(envelope.expose_mut()).is_err() {
-            self.close();
-            return Err(EntropyError);
+        while let Some(mut envelope) = self.empty.pop() {
+            if getrandom::fill(envelope.expose_mut()).is_err() {
+                self.close();
+                return Err(EntropyError);
+            }
+            let _there_is_room = self.full.push(envelope);
         }
-        let _there_is_one_envelope = self.full.push(envelope);
         Ok(())
     }
 
-    /// Takes the seed and shows it to `read`, without a system call unless the helper is late.
+    /// Takes the oldest seed and shows it to `read`, without a system call unless the helper is late.
     ///
     /// # Errors
     ///
@@ -90,7 +96,7 @@ impl Mailbox {
         };
         let result = read(envelope.expose());
         envelope.expose_mut().zeroize();
-        let _there_is_one_envelope = self.empty.push(envelope);
+        let _there_is_room = self.empty.push(envelope);
         Ok(result)
     }
 
@@ -144,10 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn refilling_twice_keeps_the_seed() {
+    fn refilling_twice_keeps_the_seeds() {
         let mailbox = Mailbox::filled(true).unwrap();
         mailbox.refill().unwrap();
-        mailbox.take(|_| ()).unwrap();
+        let seeds: HashSet<_> =
+            (0..SEEDS_AHEAD).map(|_| mailbox.take(|seed| *seed).unwrap()).collect();
+        assert_eq!(seeds.len(), SEEDS_AHEAD);
         mailbox.close();
         assert_eq!(mailbox.take(|_| ()), Err(EntropyError));
     }
@@ -155,7 +163,7 @@ mod tests {
     #[test]
     fn a_closed_mailbox_ends_the_wait() {
         let mailbox = Mailbox::filled(true).unwrap();
-        mailbox.take(|_| ()).unwrap();
+        (0..SEEDS_AHEAD).for_each(|_| mailbox.take(|_| ()).unwrap());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| mailbox.take(|_| ()));
             std::thread::yield_now();

@@ -3,7 +3,6 @@
 //! The room next to the kernel; it knows nothing of cryptography.
 
 pub mod affinity;
-pub mod allocator;
 pub mod clock;
 pub mod counters;
 pub mod entropy;
@@ -16,5 +15,7 @@ pub mod seccomp;
 pub mod secrecy;
 pub mod secret_memory;
 pub mod shared_memory;
+pub mod staging;
 pub mod team;
 pub mod topology;
+pub mod warm;

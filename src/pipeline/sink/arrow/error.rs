@@ -133,12 +133,12 @@ impl Error {
         }
     }
 
-    /// As [`io`](Self::io), where the disk may be full.
-    pub(super) fn space(path: &Path, bytes: u64, source: io::Error) -> Self {
+    /// As [`io`](Self::io), where the disk may have no room for the file of `bytes` bytes.
+    pub(super) fn space(path: &Path, action: &'static str, bytes: u64, source: io::Error) -> Self {
         if file::is_disk_full(&source) {
             return Self::DiskFull { path: path.to_owned(), bytes };
         }
-        Self::io(path, "reserve space for", source)
+        Self::io(path, action, source)
     }
 
     /// Whether the same command may succeed later with no change to it.

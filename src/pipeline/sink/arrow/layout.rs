@@ -14,7 +14,6 @@ use crate::limits::{
     PAGE_BYTES, PART_COLUMNS_MAX, PART_PREFIX_BYTES_MAX, PART_SLOTS_MAX, SLOT_BYTES_MAX,
 };
 use crate::spec::KeyPairSpec;
-use crate::sys::mapping::SlotGrid;
 
 /// Alignment of every buffer, as the Arrow format recommends.
 const BUFFER_ALIGNMENT: u64 = 64;
@@ -268,15 +267,6 @@ impl Layout {
     pub(super) fn slot_range(&self, slot: u64) -> Range<usize> {
         let start = to_usize(self.prefix_bytes + slot * self.slot_bytes());
         start..start + self.slot.bytes
-    }
-
-    /// As a mapping wants it.
-    pub(super) fn grid(&self) -> SlotGrid {
-        SlotGrid {
-            first: to_usize(self.prefix_bytes),
-            slot_bytes: self.slot.bytes,
-            slots: to_usize(self.slots),
-        }
     }
 }
 

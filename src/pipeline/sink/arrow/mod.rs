@@ -1,4 +1,4 @@
-//! Arrow IPC files, written in place by many threads and valid at every moment of a crash.
+//! Arrow IPC files, filled in place by many threads and valid at every moment of a crash.
 //!
 //! Enters: a [`PartDescription`] and, slot by slot, public keys and blobs. Leaves: one file that
 //! pyarrow, arrow-rs, Polars, nanoarrow and R read without a copy. It knows nothing of keys.
@@ -22,11 +22,11 @@
 //! # Commitment
 //!
 //! The first word of a slot, which every Arrow reader needs to see as `ff ff ff ff`, is its
-//! commit word: written last, with release ordering, after body, trailer and the rest of the
-//! header. A killed process so leaves whole slots and zeros. A machine that loses its power
-//! leaves anything; the checksums of the trailer tell whole slots from torn ones. The footer is
-//! written when all slots are committed, and the file gets its name when all of it is on the
-//! disk.
+//! commit word: the page that holds it is written last, after all others of the slot. A killed
+//! process so leaves whole slots and slots that do not begin with that word. A machine that loses
+//! its power leaves anything; the checksums of the trailer tell whole slots from torn ones. The
+//! footer is written when all slots are committed, and the file gets its name when all of it is on
+//! the disk. How slots come from the threads that fill them into the file: [`stage`].
 //!
 //! # Columns
 //!
@@ -42,12 +42,12 @@ pub mod error;
 pub mod frame;
 pub mod layout;
 mod message;
-pub mod pager;
 pub mod plan;
 pub mod reader;
 pub mod repair;
 pub mod slot;
 pub mod slot_writer;
+pub mod stage;
 mod trailer;
 pub mod writer;
 
@@ -59,10 +59,10 @@ pub use description::{Column, PartDescription};
 pub use error::{Damage, Error, PushError};
 pub use frame::FrameFault;
 pub use layout::{Layout, LayoutError};
-pub use pager::Pager;
 pub use plan::Summary;
 pub use reader::{PartFile, Row};
 pub use repair::{RepairReport, repair};
 pub use slot::{SlotFault, SlotState};
 pub use slot_writer::SlotWriter;
+pub use stage::Stage;
 pub use writer::{Opened, PartWriter};

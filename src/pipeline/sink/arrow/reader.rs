@@ -91,8 +91,8 @@ impl PartFile {
         let (layout, description) = (start.layout, start.schema.description);
         let prefix_crc = crc32c::crc32c(&bytes[..start.prefix_bytes]);
         let identity = Identity { job_id: description.job_id, prefix_crc };
-        let slots_begun =
-            (bytes.len() - start.prefix_bytes).div_ceil(layout.slot.bytes).min(layout.grid().slots);
+        let slots = usize::try_from(layout.slots()).unwrap_or(usize::MAX);
+        let slots_begun = (bytes.len() - start.prefix_bytes).div_ceil(layout.slot.bytes).min(slots);
         Ok(Self {
             path: path.to_owned(),
             frame: frame::check(bytes, &layout, &description, prefix_crc),

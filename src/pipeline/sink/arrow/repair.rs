@@ -88,7 +88,7 @@ impl<'a> Copy<'a> {
         if file.bytes().map_err(io)? > 0 {
             return Err(Error::Exists { path: temporary.clone() });
         }
-        let space = |source| Error::space(&temporary, self.layout.file_bytes(), source);
+        let space = |source| Error::space(&temporary, "write", self.layout.file_bytes(), source);
         let done = self
             .write(&mut BufWriter::with_capacity(1 << 16, file.file()))
             .and_then(|()| file.sync())

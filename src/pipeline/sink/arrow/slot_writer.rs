@@ -4,50 +4,51 @@ use core::ops::Range;
 
 use super::error::PushError;
 use super::layout::BinaryPlace;
-use super::message::CONTINUATION;
+use super::stage::{Filled, Stage};
 use super::trailer::{Trailer, read_u32};
-use super::writer::PartWriter;
-use crate::sys::mapping::Lease;
 
 /// A slot in the hands of the thread that fills it.
 ///
 /// Dropped before [`commit`](Self::commit), it leaves the slot uncommitted: the part cannot be
-/// finished by this [`PartWriter`], but by the next that resumes it.
+/// finished by this [`PartWriter`](super::PartWriter), but by the next that resumes it.
 #[derive(Debug)]
-pub struct SlotWriter<'a> {
-    part: &'a PartWriter,
+pub struct SlotWriter<'s, 'm> {
+    stage: &'s Stage<'m>,
     /// Among the slots that were missing.
     position: usize,
     slot: u64,
     rows: usize,
     row: usize,
-    bytes: Lease<'a>,
+    /// Empty once it is committed.
+    bytes: &'m mut [u8],
 }
 
-impl<'a> SlotWriter<'a> {
-    /// Takes an empty slot and writes what does not depend on keys: `Index`, and the offsets of
-    /// columns whose values are all equally long.
+impl<'s, 'm> SlotWriter<'s, 'm> {
+    /// Takes a buffer with another slot in it, or zeros, and writes what does not depend on keys:
+    /// `Index`, and the offsets of columns whose values are all equally long.
     pub(super) fn new(
-        part: &'a PartWriter,
+        stage: &'s Stage<'m>,
         position: usize,
         slot: u64,
-        mut bytes: Lease<'a>,
+        bytes: &'m mut [u8],
     ) -> Self {
-        let layout = &part.layout().slot;
-        let range = part.layout().slot_row_range(slot);
-        let rows = part.layout().rows_in(slot);
-        let index = &mut bytes[layout.index.range()];
-        for (word, row) in index.chunks_exact_mut(8).zip(range) {
+        let layout = stage.part().layout();
+        let rows = layout.rows_in(slot);
+        if rows < layout.slot.rows {
+            bytes.fill(0);
+        }
+        let index = &mut bytes[layout.slot.index.range()];
+        for (word, row) in index.chunks_exact_mut(8).zip(layout.slot_row_range(slot)) {
             word.copy_from_slice(&row.to_le_bytes());
         }
-        for BinaryPlace { offsets, width, .. } in &layout.binaries {
+        for BinaryPlace { offsets, width, .. } in &layout.slot.binaries {
             let Some(width) = width else { continue };
             let words = bytes[offsets.range()].chunks_exact_mut(4);
             for (row, word) in words.take(rows + 1).enumerate() {
                 word.copy_from_slice(&offset(row * width));
             }
         }
-        Self { part, position, slot, rows, row: 0, bytes }
+        Self { stage, position, slot, rows, row: 0, bytes }
     }
 
     /// The slot's number.
@@ -59,7 +60,7 @@ impl<'a> SlotWriter<'a> {
     /// The rows of the slot by their `Index`.
     #[must_use]
     pub fn rows(&self) -> Range<u64> {
-        self.part.layout().slot_row_range(self.slot)
+        self.stage.part().layout().slot_row_range(self.slot)
     }
 
     /// How many rows are still to be pushed.
@@ -83,7 +84,7 @@ impl<'a> SlotWriter<'a> {
         if self.row == self.rows {
             return Err(PushError::SlotFull);
         }
-        let count = self.part.layout().slot.binaries.len() - 2;
+        let count = self.stage.part().layout().slot.binaries.len() - 2;
         let mut column = 0;
         for text in columns {
             if column == count {
@@ -115,7 +116,7 @@ impl<'a> SlotWriter<'a> {
         public_keys: &[u8],
         blobs: &[u8],
     ) -> Result<(), PushError> {
-        let count = self.part.layout().slot.binaries.len() - 2;
+        let count = self.stage.part().layout().slot.binaries.len() - 2;
         let mut texts = columns.into_iter();
         for row in 0..self.rows {
             for column in 0..count {
@@ -137,7 +138,7 @@ impl<'a> SlotWriter<'a> {
     /// Copies the values of a column of equal lengths to their place.
     fn put_all(&mut self, column: usize, values: &[u8]) -> Option<()> {
         let BinaryPlace { values: place, width, .. } =
-            *self.part.layout().slot.binaries.get(column)?;
+            *self.stage.part().layout().slot.binaries.get(column)?;
         let bytes = width? * self.rows;
         (values.len() == bytes).then(|| self.bytes[place.range()][..bytes].copy_from_slice(values))
     }
@@ -145,23 +146,20 @@ impl<'a> SlotWriter<'a> {
     /// Copies `value` to the place of `row` in column `column`, if there is room.
     fn put(&mut self, column: usize, row: usize, value: &[u8]) -> Option<()> {
         let BinaryPlace { offsets, values, width } =
-            *self.part.layout().slot.binaries.get(column)?;
+            *self.stage.part().layout().slot.binaries.get(column)?;
         if let Some(width) = width {
             let room = &mut self.bytes[values.range()][row * width..][..width];
             return (value.len() == width).then(|| room.copy_from_slice(value));
         }
         let at = offsets.start + 4 * row;
-        let start = read_u32(&self.bytes, at)? as usize;
+        let start = read_u32(self.bytes, at)? as usize;
         let end = start + value.len();
         self.bytes[values.range()].get_mut(start..end)?.copy_from_slice(value);
         self.bytes[at + 4..at + 8].copy_from_slice(&offset(end));
         Some(())
     }
 
-    /// Makes the slot valid, in the order that survives a kill between any two steps.
-    ///
-    /// The body stands already; then come the trailer, the header, and with release ordering the
-    /// marker.
+    /// Makes the slot valid and hands it on, to be written to its place in the file.
     ///
     /// # Errors
     ///
@@ -170,9 +168,11 @@ impl<'a> SlotWriter<'a> {
         if self.row != self.rows {
             return Err(PushError::RowsMissing { rows: self.rows - self.row });
         }
-        let layout = &self.part.layout().slot;
-        let header = self.part.slot_header(self.rows);
-        let identity = self.part.identity();
+        self.clear_slack();
+        let part = self.stage.part();
+        let layout = &part.layout().slot;
+        let header = part.slot_header(self.rows);
+        let identity = part.identity();
         let trailer = Trailer {
             slot: u32::try_from(self.slot).unwrap_or(u32::MAX),
             rows: u32::try_from(self.rows).unwrap_or(u32::MAX),
@@ -182,10 +182,31 @@ impl<'a> SlotWriter<'a> {
             body_crc: crc32c::crc32c(&self.bytes[layout.body()]),
         };
         self.bytes[layout.trailer.range()].copy_from_slice(&trailer.encode());
-        self.bytes[4..layout.header_bytes].copy_from_slice(&header.bytes[4..]);
-        self.bytes.commit(CONTINUATION);
-        self.part.count_committed(self.position, self.rows);
+        self.bytes[..layout.header_bytes].copy_from_slice(&header.bytes);
+        let bytes = core::mem::take(&mut self.bytes);
+        let Self { position, slot, rows, .. } = self;
+        self.stage.put(Filled { position, slot, rows, bytes });
         Ok(())
+    }
+
+    /// Zeroes what values of different lengths leave over, where others stood before.
+    fn clear_slack(&mut self) {
+        for BinaryPlace { offsets, values, width } in &self.stage.part().layout().slot.binaries {
+            if width.is_none()
+                && let Some(end) = read_u32(self.bytes, offsets.start + 4 * self.rows)
+            {
+                self.bytes[values.range()][end as usize..].fill(0);
+            }
+        }
+    }
+}
+
+impl Drop for SlotWriter<'_, '_> {
+    fn drop(&mut self) {
+        let bytes = core::mem::take(&mut self.bytes);
+        if !bytes.is_empty() {
+            self.stage.give_back(bytes);
+        }
     }
 }
 

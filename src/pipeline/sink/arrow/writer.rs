@@ -3,7 +3,7 @@
 //! ```text
 //! create  open NAME.tmp, lock, reserve all space, write prefix, sync file and directory
 //! resume  lock, compare prefix, keep committed slots, clear torn ones
-//! fill    threads claim slots and commit them
+//! fill    threads claim slots and commit them, one beside them writes them to the file
 //! finish  write tail, sync, link NAME.tmp as NAME, unlink NAME.tmp, sync directory
 //! ```
 //!
@@ -19,10 +19,9 @@ use super::layout::Layout;
 use super::message;
 use super::plan::{Plan, Summary};
 use super::slot::{Identity, SlotState, examine};
-use super::slot_writer::SlotWriter;
+use super::stage::Filled;
 use crate::limits::PAGE_BYTES;
 use crate::sys::file::{self, LockedFile};
-use crate::sys::mapping::{Lease, SlotMapping};
 
 /// What [`PartWriter::open_or_resume`] found.
 #[derive(Debug)]
@@ -51,7 +50,7 @@ impl SlotHeader {
 /// A part being written. Shared by the threads that fill it.
 #[derive(Debug)]
 pub struct PartWriter {
-    mapping: SlotMapping,
+    file: LockedFile,
     plan: Plan,
     full: SlotHeader,
     /// Of the last slot, if it has fewer rows.
@@ -87,9 +86,7 @@ impl PartWriter {
         }
         let is_resumed = plan.is_resumable(&file)?;
         prepare(&plan, &file, is_resumed)?;
-        let mapping = SlotMapping::new(file, plan.layout.grid())
-            .map_err(|source| Error::io(&plan.temporary, "map", source))?;
-        Ok(Opened::Writer(Box::new(Self::new(mapping, plan, is_resumed))))
+        Ok(Opened::Writer(Box::new(Self::new(file, plan, is_resumed)?)))
     }
 
     /// Another run published the part between our first look and our lock.
@@ -110,7 +107,7 @@ impl PartWriter {
         }
     }
 
-    fn new(mapping: SlotMapping, plan: Plan, is_resumed: bool) -> Self {
+    fn new(file: LockedFile, plan: Plan, is_resumed: bool) -> Result<Self, Error> {
         let last = plan.layout.rows_in(plan.layout.slots().saturating_sub(1));
         let mut part = Self {
             full: SlotHeader::new(&plan.layout, plan.layout.slot.rows),
@@ -120,11 +117,12 @@ impl PartWriter {
             committed: Vec::new(),
             rows_committed: AtomicU64::new(0),
             rows_resumed: 0,
-            mapping,
+            file,
             plan,
         };
+        let mut bytes = vec![0; if is_resumed { part.layout().slot.bytes } else { 0 }];
         for slot in 0..part.layout().slots() {
-            if is_resumed && part.keep_or_clear(slot) {
+            if is_resumed && part.keep_or_clear(slot, &mut bytes)? {
                 part.rows_resumed += part.layout().rows_in(slot) as u64;
             } else {
                 part.missing.push(slot);
@@ -132,30 +130,31 @@ impl PartWriter {
         }
         part.committed = part.missing.iter().map(|_| AtomicBool::new(false)).collect();
         part.rows_committed = AtomicU64::new(part.rows_resumed);
-        part
+        part.file.bypass_cache(true);
+        Ok(part)
     }
 
-    /// Whether `slot` is committed; if not, it is zero afterwards.
-    fn keep_or_clear(&self, slot: u64) -> bool {
-        let Some(mut bytes) = self.lease(slot) else { return false };
-        match examine(&bytes, slot, self.layout(), self.identity()) {
-            SlotState::Committed => true,
-            SlotState::Empty => false,
-            SlotState::Torn(_) => {
-                // The marker first: a kill in between must not leave it over half a slot.
-                bytes.commit(0);
-                for page in bytes.chunks_mut(PAGE_BYTES) {
-                    if page.iter().any(|&byte| byte != 0) {
-                        page.fill(0);
-                    }
-                }
-                false
-            }
+    /// Whether `slot` is committed; if not, it is zero afterwards. It is read into `bytes`.
+    fn keep_or_clear(&self, slot: u64, bytes: &mut [u8]) -> Result<bool, Error> {
+        let at = self.place(slot);
+        self.file
+            .read_at(bytes, at)
+            .map_err(|source| Error::io(&self.plan.temporary, "read", source))?;
+        let state = examine(bytes, slot, self.layout(), self.identity());
+        if let SlotState::Torn(_) = state {
+            bytes.fill(0);
+            // The marker first: a kill in between must not leave it over half a slot.
+            let write = |pages, at| self.file.write_at(pages, at);
+            write(&bytes[..PAGE_BYTES], at)
+                .and_then(|()| write(&bytes[PAGE_BYTES..], at + PAGE_BYTES as u64))
+                .map_err(|source| Error::io(&self.plan.temporary, "write", source))?;
         }
+        Ok(state == SlotState::Committed)
     }
 
-    fn lease(&self, slot: u64) -> Option<Lease<'_>> {
-        self.mapping.lease(usize::try_from(slot).ok()?)
+    /// Where in the file `slot` begins.
+    fn place(&self, slot: u64) -> u64 {
+        self.layout().slot_range(slot).start as u64
     }
 
     /// Where everything lies.
@@ -178,17 +177,26 @@ impl PartWriter {
         if rows == self.layout().slot.rows { &self.full } else { &self.short }
     }
 
-    /// Notes that the slot at `position` of the missing ones is committed.
-    pub(super) fn count_committed(&self, position: usize, rows: usize) {
-        self.committed[position].store(true, Ordering::Release);
-        self.rows_committed.fetch_add(rows as u64, Ordering::Relaxed);
+    /// Takes position and number of the next slot that is not committed.
+    pub(super) fn claim(&self) -> Option<(usize, u64)> {
+        let position = self.next.fetch_add(1, Ordering::Relaxed);
+        Some((position, *self.missing.get(position)?))
     }
 
-    /// Takes the next slot that is not committed, in ascending order; each goes to one caller.
-    pub fn claim(&self) -> Option<SlotWriter<'_>> {
-        let position = self.next.fetch_add(1, Ordering::Relaxed);
-        let slot = *self.missing.get(position)?;
-        Some(SlotWriter::new(self, position, slot, self.lease(slot)?))
+    /// Brings a slot to its place, in the order that survives a kill between any two steps: the
+    /// page with its marker last.
+    pub(super) fn write(&self, filled: &Filled<'_>) -> Result<(), Error> {
+        let (at, (first, rest)) = (self.place(filled.slot), filled.bytes.split_at(PAGE_BYTES));
+        let write = |pages: &[u8], at| match pages {
+            [] => Ok(()),
+            pages => self.file.write_pages(pages, at),
+        };
+        write(rest, at + PAGE_BYTES as u64).and_then(|()| write(first, at)).map_err(|source| {
+            Error::space(&self.plan.temporary, "write", self.layout().file_bytes(), source)
+        })?;
+        self.committed[filled.position].store(true, Ordering::Release);
+        self.rows_committed.fetch_add(filled.rows as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The slots still to be filled when the part was opened, in the order they are claimed.
@@ -209,20 +217,6 @@ impl PartWriter {
         self.committed.get(position).is_some_and(|slot| slot.load(Ordering::Acquire))
     }
 
-    /// Makes the pages of `slot` present before it is claimed, so that filling it faults never.
-    pub fn prefault(&self, slot: u64) {
-        if let Ok(slot) = usize::try_from(slot) {
-            self.mapping.populate(slot);
-        }
-    }
-
-    /// Starts to write the committed `slot` to the disk, without waiting.
-    pub fn written(&self, slot: u64) {
-        if let Ok(slot) = usize::try_from(slot) {
-            self.mapping.start_writeback(slot);
-        }
-    }
-
     /// Rows committed so far, by this run and earlier ones.
     #[must_use]
     pub fn rows_committed(&self) -> u64 {
@@ -241,15 +235,16 @@ impl PartWriter {
     ///
     /// [`Error::Unfinished`] if a slot is not committed, [`Error::OtherJob`] if another job took
     /// the name meanwhile, [`Error::Io`]. The temporary file stays and can be resumed.
-    pub fn finish(mut self) -> Result<Summary, Error> {
+    pub fn finish(self) -> Result<Summary, Error> {
         let slots = (0..self.missing.len()).filter(|slot| !self.is_committed(*slot)).count();
         if slots > 0 {
             return Err(Error::Unfinished { path: self.plan.temporary.clone(), slots });
         }
-        let Self { plan, mapping, rows_resumed, .. } = &mut self;
-        let start = mapping.bytes().len() - plan.tail.len();
-        mapping.bytes()[start..].copy_from_slice(&plan.tail);
-        mapping.file().sync().map_err(|source| Error::io(&plan.temporary, "sync", source))?;
+        let Self { plan, file, rows_resumed, .. } = &self;
+        let io = |what| move |source| Error::io(&plan.temporary, what, source);
+        file.bypass_cache(false);
+        file.write_at(&plan.tail, plan.layout.slots_end()).map_err(io("write"))?;
+        file.sync().map_err(io("sync"))?;
         let is_first = match file::publish(&plan.temporary, &plan.path) {
             Ok(()) => true,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
@@ -276,7 +271,7 @@ fn prepare(plan: &Plan, file: &LockedFile, is_resumed: bool) -> Result<(), Error
             // Half a reservation only keeps the disk full; that it fails too changes nothing.
             let _freed = file.clear().and_then(|()| std::fs::remove_file(&plan.temporary));
         }
-        return Err(Error::space(&plan.temporary, bytes, source));
+        return Err(Error::space(&plan.temporary, "reserve space for", bytes, source));
     }
     if !is_resumed {
         file.write_start(&plan.prefix).map_err(io)?;

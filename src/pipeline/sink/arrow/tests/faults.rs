@@ -244,16 +244,20 @@ const KILLED_RUN: &str = "KEYMILL_TEST_KILLED_RUN";
 fn killed_run() {
     let Some(path) = std::env::var_os(KILLED_RUN) else { return };
     let writer = open(Path::new(&path), &killed_part());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some(slot) = writer.claim() {
-                    fill_slot(slot, writer.description(), 1);
-                    println!("\ncommitted");
-                    std::thread::sleep(Duration::from_micros(300));
-                }
-            });
-        }
+    with_stage(&writer, |stage| {
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while let Some(slot) = stage.claim() {
+                        fill_slot(slot, writer.description(), 1);
+                        if stage.write().unwrap() > 0 {
+                            println!("\ncommitted");
+                        }
+                        std::thread::sleep(Duration::from_micros(300));
+                    }
+                });
+            }
+        });
     });
     writer.finish().unwrap();
 }

@@ -84,7 +84,7 @@ fn eight_threads_fill_one_part() {
     let writer = open(&scratch.path(), &part);
     fill(&writer, 8, usize::MAX, 5);
     assert_eq!(writer.rows_committed(), 20_011);
-    assert!(writer.claim().is_none());
+    with_stage(&writer, |stage| assert!(stage.claim().is_none()));
     let summary = writer.finish().unwrap();
     assert_eq!((summary.rows, summary.slots, summary.rows_resumed), (20_011, 157, 0));
     read_both_ways(&scratch.path(), &part, 5);
@@ -119,29 +119,31 @@ fn rows_that_do_not_fit_are_refused_and_leave_no_trace() {
     let scratch = Scratch::new();
     let part = description(KeyPairSpec::Rsa2048, 2, 2, 1);
     let writer = open(&scratch.path(), &part);
-    let mut slot = writer.claim().unwrap();
-    let public = public_key(part.spec, 1000, 0);
-    let sealed = blob(part.spec, 1000, 0);
-    let long = "x".repeat(part.columns[0].slot_bytes_max + 1);
-    let bytes = public.len() - 1;
-    assert_eq!(
-        slot.push([text(0, 1000).as_str()], &public[1..], &sealed),
-        Err(PushError::PublicKeyLength { bytes })
-    );
-    let huge = vec![0; sealed.len() * 3];
-    assert_eq!(
-        slot.push([text(0, 1000).as_str()], &public, &huge),
-        Err(PushError::BlobLength { bytes: huge.len() })
-    );
-    assert_eq!(
-        slot.push([long.as_str()], &public, &sealed),
-        Err(PushError::ColumnFull { column: 0 })
-    );
-    assert_eq!(slot.push([], &public, &sealed), Err(PushError::ColumnCount));
-    assert_eq!(slot.push(["", ""], &public, &sealed), Err(PushError::ColumnCount));
-    assert_eq!(slot.rows_left(), 2);
-    fill_slot(slot, &part, 0);
-    assert!(writer.claim().is_none());
+    with_stage(&writer, |stage| {
+        let mut slot = stage.claim().unwrap();
+        let public = public_key(part.spec, 1000, 0);
+        let sealed = blob(part.spec, 1000, 0);
+        let long = "x".repeat(part.columns[0].slot_bytes_max + 1);
+        let bytes = public.len() - 1;
+        assert_eq!(
+            slot.push([text(0, 1000).as_str()], &public[1..], &sealed),
+            Err(PushError::PublicKeyLength { bytes })
+        );
+        let huge = vec![0; sealed.len() * 3];
+        assert_eq!(
+            slot.push([text(0, 1000).as_str()], &public, &huge),
+            Err(PushError::BlobLength { bytes: huge.len() })
+        );
+        assert_eq!(
+            slot.push([long.as_str()], &public, &sealed),
+            Err(PushError::ColumnFull { column: 0 })
+        );
+        assert_eq!(slot.push([], &public, &sealed), Err(PushError::ColumnCount));
+        assert_eq!(slot.push(["", ""], &public, &sealed), Err(PushError::ColumnCount));
+        assert_eq!(slot.rows_left(), 2);
+        fill_slot(slot, &part, 0);
+        assert!(stage.claim().is_none());
+    });
     writer.finish().unwrap();
     assert_rows(&PartFile::open(&scratch.path()).unwrap(), |_| 0);
 }
@@ -151,8 +153,10 @@ fn an_incomplete_slot_is_not_committed() {
     let scratch = Scratch::new();
     let part = description(KeyPairSpec::EccNistP256, 4, 2, 0);
     let writer = open(&scratch.path(), &part);
-    let slot = writer.claim().unwrap();
-    assert_eq!(slot.commit(), Err(PushError::RowsMissing { rows: 2 }));
+    with_stage(&writer, |stage| {
+        let slot = stage.claim().unwrap();
+        assert_eq!(slot.commit(), Err(PushError::RowsMissing { rows: 2 }));
+    });
     fill(&writer, 1, usize::MAX, 3);
     assert_eq!(writer.rows_committed(), 2);
     assert!(matches!(writer.finish(), Err(Error::Unfinished { slots: 1, .. })));

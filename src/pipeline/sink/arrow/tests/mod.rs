@@ -5,12 +5,14 @@ mod interop;
 mod mutation;
 mod places;
 mod resume;
+mod staging;
 
 use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::crypto::seal::{HEADER_BYTES, TAG_BYTES};
 use crate::spec::{KeyPairSpec, MaterialId};
+use crate::sys::staging::StagingMemory;
 
 /// A directory that goes away with the test, and the part's path in it.
 struct Scratch {
@@ -110,7 +112,7 @@ fn open(path: &Path, description: &PartDescription) -> PartWriter {
     }
 }
 
-fn fill_slot(mut slot: SlotWriter<'_>, description: &PartDescription, salt: u64) {
+fn fill_slot(mut slot: SlotWriter<'_, '_>, description: &PartDescription, salt: u64) {
     for row in slot.rows() {
         let texts: Vec<_> =
             (0..description.columns.len()).map(|column| text(column, row)).collect();
@@ -124,21 +126,30 @@ fn fill_slot(mut slot: SlotWriter<'_>, description: &PartDescription, salt: u64)
     slot.commit().unwrap();
 }
 
+/// Gives `task` a stage for `part`, and writes at the end what was left on it.
+fn with_stage<R>(part: &PartWriter, task: impl FnOnce(&Stage<'_>) -> R) -> R {
+    let mut memory = StagingMemory::new(Stage::memory_bytes(part, 2)).unwrap();
+    let stage = Stage::new(part, &mut memory);
+    let result = task(&stage);
+    stage.write().unwrap();
+    result
+}
+
 /// Fills `slots_max` missing slots with `threads` threads.
 fn fill(part: &PartWriter, threads: usize, slots_max: usize, salt: u64) {
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while part.slots_claimed() < slots_max
-                    && let Some(slot) = part.claim()
-                {
-                    part.prefault(slot.slot());
-                    let number = slot.slot();
-                    fill_slot(slot, part.description(), salt);
-                    part.written(number);
-                }
-            });
-        }
+    with_stage(part, |stage| {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while part.slots_claimed() < slots_max
+                        && let Some(slot) = stage.claim()
+                    {
+                        fill_slot(slot, part.description(), salt);
+                        stage.write().unwrap();
+                    }
+                });
+            }
+        });
     });
 }
 

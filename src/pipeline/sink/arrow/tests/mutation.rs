@@ -152,7 +152,7 @@ fn damage_behind_good_checksums_never_panics() {
 }
 
 fn set_checksums(bytes: &mut [u8], layout: &Layout) {
-    let prefix = layout.grid().first;
+    let prefix = layout.slot_range(0).start;
     if bytes.len() < prefix {
         return;
     }

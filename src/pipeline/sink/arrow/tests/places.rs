@@ -102,26 +102,6 @@ fn impossible_parts_are_refused() {
     assert!(error(&|p| p.columns.clone_from(&many)).contains("at most"));
 }
 
-#[test]
-fn the_pager_goes_ahead_of_claims_and_only_behind_commitments() {
-    let scratch = Scratch::new();
-    let description = description(KeyPairSpec::Rsa4096, 300_000, 16_384, 0);
-    let part = open(&scratch.path(), &description);
-    let slots = part.missing_slots().len();
-    let window = usize::try_from((64 << 20) / part.layout().slot_bytes()).unwrap();
-    assert!(window + 3 < slots);
-    let mut pager = Pager::new(&part);
-    pager.turn();
-    assert_eq!((pager.present, pager.behind), (window, 0));
-    let (first, second) = (part.claim().unwrap(), part.claim().unwrap());
-    fill_slot(second, &description, 1);
-    pager.turn();
-    assert_eq!((pager.present, pager.behind), (window + 2, 0));
-    fill_slot(first, &description, 1);
-    pager.turn();
-    assert_eq!((pager.present, pager.behind), (window + 2, 2));
-}
-
 /// Rows written at once lie where rows written one by one do; too few or too many are refused.
 #[test]
 fn a_slot_filled_at_once_is_the_slot_filled_row_by_row() {
@@ -135,9 +115,11 @@ fn a_slot_filled_at_once_is_the_slot_filled_row_by_row() {
     let whole = |texts: &[String], keys: &[u8], blobs: &[u8]| {
         let scratch = Scratch::new();
         let part = open(&scratch.path(), &description);
-        let mut slot = part.claim().unwrap();
-        slot.push_all(texts.iter().map(String::as_str), keys, blobs)?;
-        slot.commit()?;
+        with_stage(&part, |stage| {
+            let mut slot = stage.claim().unwrap();
+            slot.push_all(texts.iter().map(String::as_str), keys, blobs)?;
+            slot.commit()
+        })?;
         part.finish().unwrap();
         Ok::<_, PushError>(std::fs::read(scratch.path()).unwrap())
     };

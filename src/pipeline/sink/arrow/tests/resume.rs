@@ -46,10 +46,13 @@ impl Killed {
         // Slack is deterministic too: a run without any kill gives the same bytes.
         let again = Scratch::new();
         let writer = open(&again.path(), &self.part);
-        for slot in 0..self.layout.slots() {
-            let salt = if redone.contains(&slot) { 2 } else { 1 };
-            fill_slot(writer.claim().unwrap(), &self.part, salt);
-        }
+        with_stage(&writer, |stage| {
+            for slot in 0..self.layout.slots() {
+                let salt = if redone.contains(&slot) { 2 } else { 1 };
+                fill_slot(stage.claim().unwrap(), &self.part, salt);
+                stage.write().unwrap();
+            }
+        });
         writer.finish().unwrap();
         let both = [self.scratch.path(), again.path()].map(|path| std::fs::read(path).unwrap());
         assert!(both[0] == both[1]);
@@ -125,7 +128,7 @@ fn a_slot_of_another_place_or_job_is_not_kept() {
 #[test]
 fn a_kill_during_creation_starts_anew() {
     let killed = Killed::new(KeyPairSpec::EccNistP256);
-    let prefix = killed.layout.grid().first;
+    let prefix = killed.layout.slot_range(0).start;
     let kept: [(usize, usize); 6] =
         [(0, 0), (0, 1), (0, 100_000), (5, 5), (700, 20_000), (prefix - 1, prefix - 1)];
     for (written, length) in kept {

@@ -6,10 +6,13 @@
 #![expect(unsafe_code, reason = "mallopt and madvise have no safe wrappers")]
 
 use core::hint::black_box;
+use core::ops::Range;
 use core::ptr::with_exposed_provenance_mut;
 use std::collections::HashSet;
 
 use rustix::mm::{Advice, madvise};
+
+use crate::limits::PAGE_BYTES;
 
 /// Bytes that the heap of a new thread has beyond what was asked for: address space, which takes
 /// memory only where it is written. What a worker ever needs fits, since a heap that must grow
@@ -22,6 +25,9 @@ const HEAP_BYTES: i32 = 32 << 20;
 /// Heap that is made present beyond what a first pass over the work took. What passes differ by
 /// are small buffers; it is below a hundredth of this.
 const HEAP_PRESENT_BYTES: usize = 4 << 20;
+
+/// Longest heap of one thread, as glibc lays them out; another mapping may join it from below.
+const HEAP_SPAN_BYTES: usize = 64 << 20;
 
 /// Stack that is made present below the caller's: an eighth of what a thread has.
 const STACK_PRESENT_BYTES: usize = 256 << 10;
@@ -47,8 +53,29 @@ pub fn keep_slack() {
 /// Makes heap and stack of the calling thread present, beyond what they hold now.
 pub fn touch_slack() {
     // Given back at once, but to the thread's own heap, which keeps it.
-    drop(black_box(vec![1_u8; HEAP_PRESENT_BYTES]));
+    let block = black_box(vec![1_u8; HEAP_PRESENT_BYTES]);
+    fill_holes(block.as_ptr().expose_provenance());
+    drop(block);
     touch_stack();
+}
+
+/// Makes everything present that lies in the heap below `end`: pages of buffers that were never
+/// filled, or never to their end, and given back.
+fn fill_holes(end: usize) {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let heap = maps.lines().filter_map(Mapped::parse).find(|map| map.range.contains(&end));
+    if let Some(heap) = heap {
+        let start = heap.range.start.max(end.saturating_sub(HEAP_SPAN_BYTES));
+        populate(start..end / PAGE_BYTES * PAGE_BYTES, Advice::LinuxPopulateWrite);
+    }
+}
+
+/// Makes the pages of `range` present. Only a hint: kernels before Linux 5.14 refuse.
+fn populate(range: Range<usize>, advice: Advice) {
+    let start = with_exposed_provenance_mut(range.start);
+    // SAFETY: the advices that are given here make pages present and change nothing in them; where
+    // there is no mapping any more, the call fails.
+    let _hint = unsafe { madvise(start, range.len(), advice) };
 }
 
 #[inline(never)]
@@ -57,43 +84,39 @@ fn touch_stack() {
     black_box(&[1_u8; STACK_PRESENT_BYTES]);
 }
 
-/// Makes the program's code and constants present, those of its libraries too. Only a hint: kernels
-/// before Linux 5.14 refuse.
+/// Makes the program's code and constants present, those of its libraries too.
 pub fn map_code() {
     // Without a description of the address space nothing is made present.
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let maps: Vec<Mapped<'_>> = maps.lines().filter_map(Mapped::parse).collect();
+    let files: Vec<Mapped<'_>> =
+        maps.lines().filter_map(Mapped::parse).filter(|map| map.name.starts_with('/')).collect();
     let programs: HashSet<&str> =
-        maps.iter().filter(|map| map.access.contains('x')).map(|map| map.path).collect();
-    for map in maps.iter().filter(|map| programs.contains(map.path)) {
-        let advice = match map.access.as_bytes() {
-            [b'r', b'w', ..] => Advice::LinuxPopulateWrite,
-            [b'r', ..] => Advice::LinuxPopulateRead,
-            _ => continue,
-        };
-        // SAFETY: populating makes pages present and changes nothing in them; where there is no
-        // mapping any more, it fails.
-        let _hint = unsafe { madvise(with_exposed_provenance_mut(map.start), map.bytes, advice) };
+        files.iter().filter(|map| map.access.contains('x')).map(|map| map.name).collect();
+    for map in files.into_iter().filter(|map| programs.contains(map.name)) {
+        match map.access.as_bytes() {
+            [b'r', b'w', ..] => populate(map.range, Advice::LinuxPopulateWrite),
+            [b'r', ..] => populate(map.range, Advice::LinuxPopulateRead),
+            _ => {}
+        }
     }
 }
 
-/// A line of `/proc/self/maps` that tells of a file (proc(5)).
+/// A line of `/proc/self/maps` (proc(5)).
 struct Mapped<'m> {
-    start: usize,
-    bytes: usize,
+    range: Range<usize>,
     access: &'m str,
-    path: &'m str,
+    /// The file, if it is one.
+    name: &'m str,
 }
 
 impl<'m> Mapped<'m> {
     fn parse(line: &'m str) -> Option<Self> {
-        let (range, rest) = line.split_once(' ')?;
-        let (access, rest) = rest.split_once(' ')?;
-        let path = rest.get(rest.find('/')?..)?;
-        let (start, end) = range.split_once('-')?;
-        let start = usize::from_str_radix(start, 16).ok()?;
-        let end = usize::from_str_radix(end, 16).ok()?;
-        Some(Self { start, bytes: end - start, access, path })
+        let mut fields = line.splitn(6, ' ');
+        let (start, end) = fields.next()?.split_once('-')?;
+        let number = |digits| usize::from_str_radix(digits, 16).ok();
+        let range = number(start)?..number(end)?;
+        let access = fields.next()?;
+        Some(Self { range, access, name: fields.nth(3).unwrap_or_default().trim_start() })
     }
 }
 
@@ -103,12 +126,14 @@ mod tests {
     use crate::sys::counters::Counters;
 
     #[test]
-    fn lines_that_tell_of_a_file_are_read() {
+    fn lines_of_the_address_space_are_read() {
         let line = "55d0c8a00000-55d0c8a02000 r-xp 00001000 fe:00 1234        /usr/bin/a program";
         let map = Mapped::parse(line).unwrap();
-        assert_eq!((map.start, map.bytes), (0x55d0_c8a0_0000, 0x2000));
-        assert_eq!((map.access, map.path), ("r-xp", "/usr/bin/a program"));
-        for other in ["", "7ffc-7ffd rw-p 0 00:00 0 [stack]", "x-y r--p 0 fe:00 1 /a"] {
+        assert_eq!(map.range, 0x55d0_c8a0_0000..0x55d0_c8a0_2000);
+        assert_eq!((map.access, map.name), ("r-xp", "/usr/bin/a program"));
+        let heap = Mapped::parse("7ffc-7ffd rw-p 00000000 00:00 0 ").unwrap();
+        assert_eq!((heap.range, heap.access, heap.name), (0x7ffc..0x7ffd, "rw-p", ""));
+        for other in ["", "x-y r--p 0 fe:00 1 /a", "7ffc r--p"] {
             assert!(Mapped::parse(other).is_none(), "{other}");
         }
         map_code();

@@ -32,12 +32,13 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use keymill::crypto::arith::{Kernel, Portable, Vectors};
+use keymill::crypto::arith::{Kernel, Limbs, Vectors};
 use keymill::spec::KeyPairSpec;
 use keymill::sys::features::{Backend, BackendChoice};
 
 use crate::machine::Machine;
 use crate::report::Report;
+use crate::stages::Profile;
 
 /// Profiles the prime search.
 #[derive(Debug, Parser)]
@@ -70,11 +71,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(other) = arguments.spec.iter().find(|spec| spec.rsa_bits().is_none()) {
         return Err(format!("{other} has no primes to search; choose an RSA spec").into());
     }
-    let machine = Machine::pin(arguments.core);
-    let report = match arguments.backend.select()? {
-        Backend::Ifma(token) => measure(&arguments, machine, Vectors(token), Backend::Ifma(token)),
-        Backend::Portable => measure(&arguments, machine, Portable, Backend::Portable),
+    let mut machine = Machine::pin(arguments.core);
+    let (profiles, madds_per_ns, kernel) = match arguments.backend.select()? {
+        backend @ Backend::Ifma(token) => {
+            let kernel = Vectors(token);
+            let profiles = profile(&arguments, kernel, backend);
+            let madds_per_ns = kernel_cost::madds_per_ns(kernel);
+            (profiles, Some(madds_per_ns), kernel_cost::kernel_costs(kernel, madds_per_ns))
+        }
+        backend @ Backend::Portable => (profile(&arguments, Limbs, backend), None, Vec::new()),
     };
+    machine.finish();
+    let report = Report { machine, profiles, madds_per_ns, kernel };
     if let Some(path) = &arguments.plot {
         std::fs::write(path, plot::draw(&report).to_string())
             .map_err(|error| format!("{}: {error}", path.display()))?;
@@ -87,21 +95,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn measure<N: Kernel + 'static>(
+fn profile<N: Kernel + 'static>(
     arguments: &Arguments,
-    mut machine: Machine,
     kernel: N,
     backend: Backend,
-) -> Report {
+) -> Vec<Profile> {
     let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} keys, {eta}");
     let progress = ProgressBar::new((arguments.keys * arguments.spec.len()) as u64)
         .with_style(style.expect("a well-formed template"));
-    let profile = |&spec| stages::profile(spec, (kernel, backend), arguments.keys, &progress);
-    let profiles = arguments.spec.iter().map(profile).collect();
+    let of_spec = |&spec| stages::profile(spec, (kernel, backend), arguments.keys, &progress);
+    let profiles = arguments.spec.iter().map(of_spec).collect();
     progress.finish_and_clear();
-    let madds_per_ns =
-        matches!(backend, Backend::Ifma(_)).then(|| kernel_cost::madds_per_ns(kernel));
-    let kernel = madds_per_ns.map_or_else(Vec::new, |rate| kernel_cost::kernel_costs(kernel, rate));
-    machine.finish();
-    Report { machine, profiles, madds_per_ns, kernel }
+    profiles
 }

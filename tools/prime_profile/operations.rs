@@ -9,7 +9,7 @@
 
 use std::cell::Cell;
 
-use keymill::crypto::arith::{Digit, Lanes, U64x8};
+use keymill::crypto::arith::{Digit, Lanes, U64x8, blocks};
 use serde::Serialize;
 
 /// Instructions that need one of the two 512-bit ports.
@@ -106,5 +106,31 @@ impl Lanes for Counted {
     fn blend(self, mask: u8, other: Self) -> Self {
         note(|operations| operations.others += 1);
         Self(self.0.blend(mask, other.0))
+    }
+
+    // As in the vector kernel, one copy of each block: it is long, and called from many places.
+
+    #[inline(never)]
+    fn triangle<const H: usize, const LOW: bool, const HIGH: bool>(
+        t: &mut [Digit],
+        a: &[Digit; H],
+    ) {
+        blocks::triangle::<Self, H, LOW, HIGH>(t, a);
+    }
+
+    #[inline(never)]
+    fn tile<const H: usize, const FRESH: bool>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
+        blocks::tile::<Self, H, FRESH>(t, a, b);
+    }
+
+    #[inline(never)]
+    fn reduce<const K: usize, const SHIFT: bool>(
+        out: &mut [Digit; K],
+        t: &mut [Digit],
+        m: &mut [Digit],
+        modulus: (&[Digit; K], &Digit),
+        shift: Self,
+    ) {
+        blocks::reduce::<Self, K, SHIFT>(out, t, m, modulus, shift);
     }
 }

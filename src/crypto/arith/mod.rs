@@ -7,7 +7,7 @@
     reason = "arithmetic is inlined into code for the vector features; its results are all used"
 )]
 
-mod blocks;
+pub mod blocks;
 mod exponent;
 #[cfg(target_arch = "x86_64")]
 mod ifma;

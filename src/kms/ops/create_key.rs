@@ -61,7 +61,7 @@ pub(in crate::kms) async fn answer(
     let origin: Origin = origin.parse().map_err(|_| guesses::origin_not_built(origin))?;
     if let Some(policy) = policy {
         let arn = format!("{}:key/00000000-0000-0000-0000-000000000000", call.caller.scope);
-        check_new_policy(call, &wanted, &arn, policy, bypass)?;
+        check_new_policy(call, &wanted, (None, &arn), policy, bypass)?;
     }
     let options = CreateKey {
         description: description.unwrap_or_default().to_owned(),

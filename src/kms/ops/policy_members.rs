@@ -1,7 +1,7 @@
 //! `Policy`, `PolicyName` and `BypassPolicyLockoutSafetyCheck`: members of several requests.
 
-use crate::keystore::check_policy;
 use crate::keystore::policy::{ConditionKey, Fact};
+use crate::keystore::{ServedKey, check_policy};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::guesses;
@@ -40,15 +40,16 @@ pub(super) const fn bypass_fact(bypass: bool) -> (ConditionKey, Fact<'static>) {
 }
 
 /// Refuses a policy that cannot be understood, or that would let the caller never change it again.
+/// The key is there already, or has an ARN like the one given.
 pub(super) fn check_new_policy(
     call: &Call<'_>,
     wanted: &KeyUse<'_>,
-    arn: &str,
+    (key, arn): (Option<&ServedKey>, &str),
     policy: &str,
     bypass: bool,
 ) -> Result<(), Error> {
     let policy = check_policy(policy)?;
-    if bypass || keeps_control(&call.snapshot, wanted, &policy, arn) {
+    if bypass || keeps_control(&call.snapshot, wanted, &policy, key, arn) {
         return Ok(());
     }
     let message = "The new key policy will not allow you to update the key policy in the future.";

@@ -40,8 +40,9 @@ pub(in crate::kms) async fn answer(
     let bypass = members.bypass_policy_lockout_safety_check == Some(true);
     let wanted = KeyUse { members: &[bypass_fact(bypass)], ..call.use_of(key_id) };
     let access = managed_access(call, &wanted)?;
-    check_new_policy(call, &wanted, access.key().arn(), policy, bypass)?;
-    let key = KeyId::KeyArn(access.key().record().arn().clone());
+    let key = access.key();
+    check_new_policy(call, &wanted, (Some(key), key.arn()), policy, bypass)?;
+    let key = KeyId::KeyArn(key.record().arn().clone());
     let policy = policy.to_owned();
     call.change(move |keystore| keystore.put_key_policy(&key, &policy)).await?;
     Ok(Vec::new())

@@ -169,10 +169,17 @@ pub fn ask_principal(
 }
 
 /// Whether a key with this policy could have its policy changed by the caller again (KMS API
-/// reference, `BypassPolicyLockoutSafetyCheck`). `arn` is the key's, or one like it.
+/// reference, `BypassPolicyLockoutSafetyCheck`). `key` is the key, if it is there already, whose
+/// facts the policy may ask for; `arn` is the key's, or one like it.
 #[must_use]
-pub fn keeps_control(snapshot: &Snapshot, wanted: &KeyUse<'_>, policy: &Policy, arn: &str) -> bool {
-    let facts = UseFacts { wanted, snapshot, key: None };
+pub fn keeps_control(
+    snapshot: &Snapshot,
+    wanted: &KeyUse<'_>,
+    policy: &Policy,
+    key: Option<&ServedKey>,
+    arn: &str,
+) -> bool {
+    let facts = UseFacts { wanted, snapshot, key };
     let permission = "kms:PutKeyPolicy";
     let verdict = policy.evaluate(&wanted.caller.who(), permission, arn, &facts);
     matches!(verdict, Verdict::Allowed | Verdict::LeftToAccount)

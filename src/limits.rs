@@ -287,5 +287,11 @@ pub const AUDIT_FILE_BYTES_DEFAULT: u64 = 256 << 20;
 /// Most bytes of a request that one line of the audit log shows: a key policy fits.
 pub const AUDIT_PARAMETERS_BYTES_MAX: usize = 64 << 10;
 
+/// Most requests a second of the load generator.
+pub const BENCH_RATE_MAX: f64 = 1e6;
+
+/// Most connections of the load generator.
+pub const BENCH_CONNECTIONS_MAX: usize = 16_384;
+
 /// Most connections to the admin address.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;

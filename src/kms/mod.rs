@@ -48,6 +48,7 @@ pub use audit::{
 };
 pub use endpoint::{Authentication, Endpoint};
 pub use server::{ServeError, Server, ServerOptions};
+pub use sigv4::{Signer, UnfitCredential};
 pub use tally::{OperationTally, Tally, latency_histogram, nanoseconds, percentiles};
-pub use tls::{TlsError, TlsIdentity};
+pub use tls::{TlsError, TlsIdentity, TlsTrust};
 pub use weather::{Chance, Fault, Forecast, ForecastError, Latency, Quotas};

@@ -1,17 +1,20 @@
-//! TLS: what the endpoint shows of itself.
+//! TLS: what the endpoint shows of itself, and whom a client of it trusts.
 //!
 //! rustls over graviola: the provider that is plain Rust and assembly, so that a build needs no C
 //! compiler (the usual ones, aws-lc and ring, do), with formally verified arithmetic. It needs AVX2,
 //! ADX and AES instructions and ends the process without them, so they are looked for first.
 
 use core::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
-use tokio_rustls::TlsAcceptor;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::audit::TlsDetails;
 use crate::sys::features::has_graviola_instructions;
@@ -26,14 +29,9 @@ impl TlsIdentity {
         if !has_graviola_instructions() {
             return Err(TlsError::Cpu);
         }
-        let unread = |path: &Path| {
-            let path = path.to_owned();
-            move |error| TlsError::Unread(path, error)
-        };
-        let chain: Vec<CertificateDer<'_>> = CertificateDer::pem_file_iter(certificate)
-            .and_then(Iterator::collect)
-            .map_err(unread(certificate))?;
-        let private = PrivateKeyDer::from_pem_file(key).map_err(unread(key))?;
+        let chain = certificates(certificate)?;
+        let private = PrivateKeyDer::from_pem_file(key)
+            .map_err(|error| TlsError::Unread(key.to_owned(), error))?;
         let provider = Arc::new(rustls_graviola::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -48,6 +46,47 @@ impl TlsIdentity {
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.0))
     }
+}
+
+/// Whom a client trusts.
+#[derive(Clone, Debug)]
+pub struct TlsTrust(Arc<ClientConfig>);
+
+impl TlsTrust {
+    /// Trusts the certificates in a PEM file, and what they vouch for.
+    pub fn load(path: &Path) -> Result<Self, TlsError> {
+        if !has_graviola_instructions() {
+            return Err(TlsError::Cpu);
+        }
+        let untrusted = |error| TlsError::Untrusted(path.to_owned(), error);
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(path)? {
+            roots.add(certificate).map_err(untrusted)?;
+        }
+        let provider = Arc::new(rustls_graviola::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(untrusted)?;
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// Encrypts `stream` to the server that is called `name`.
+    pub async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        name: &str,
+        stream: S,
+    ) -> io::Result<TlsStream<S>> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await
+    }
+}
+
+/// The certificates of a PEM file, in their order.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| TlsError::Unread(path.to_owned(), error))
 }
 
 /// What a client and this server agreed on.
@@ -71,6 +110,8 @@ pub enum TlsError {
     Unread(PathBuf, pem::Error),
     /// The certificate is malformed, or the key is another's.
     Unfit(PathBuf, rustls::Error),
+    /// A certificate is none that others can be checked with.
+    Untrusted(PathBuf, rustls::Error),
 }
 
 impl fmt::Display for TlsError {
@@ -80,6 +121,9 @@ impl fmt::Display for TlsError {
             Self::Unread(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Unfit(path, error) => {
                 write!(f, "{} does not go with its key: {error}", path.display())
+            }
+            Self::Untrusted(path, error) => {
+                write!(f, "{}: no certificate to trust: {error}", path.display())
             }
         }
     }

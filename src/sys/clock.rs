@@ -15,6 +15,12 @@ pub fn thread_nanoseconds() -> u64 {
     read(ClockId::ThreadCPUTime)
 }
 
+/// Nanoseconds of processors that all threads of this process have used.
+#[must_use]
+pub fn process_nanoseconds() -> u64 {
+    read(ClockId::ProcessCPUTime)
+}
+
 fn read(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
     let second = now.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000);

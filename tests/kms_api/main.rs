@@ -9,6 +9,7 @@
     reason = "a test has no outside: `pub` is what a file offers the others"
 )]
 
+mod bench;
 mod client;
 mod empty_pool;
 mod eventual;

@@ -15,7 +15,7 @@ use crate::client::Signer;
 use crate::process::{Serve, keymill, make_principal};
 
 /// Makes a certificate for 127.0.0.1 and its key in `folder`.
-fn make_certificate(folder: &Path) -> [String; 2] {
+pub fn make_certificate(folder: &Path) -> [String; 2] {
     let path = |name| folder.join(name).to_str().unwrap().to_owned();
     let files = [path("cert.pem"), path("key.pem")];
     let made = Command::new("openssl")

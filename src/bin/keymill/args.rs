@@ -16,6 +16,8 @@ use keymill::spec::{Account, AliasName, KeyId, KeyPairSpec, Partition, Region};
 use keymill::sys::features::BackendChoice;
 use keymill::sys::secret_memory::Protection;
 
+use crate::bench::args::Bench;
+
 /// Mints wrapped data key pairs: what AWS KMS GenerateDataKeyPairWithoutPlaintext does,
 /// self-hosted and in bulk.
 #[derive(Debug, Parser)]
@@ -54,6 +56,8 @@ pub enum Command {
     Pool(Pool),
     /// Answer KMS clients over HTTP
     Serve(Box<Serve>),
+    /// Ask an endpoint for key pairs at a fixed rate, and tell how long the answers take
+    Bench(Box<Bench>),
     /// Watch the pools and producers of a running serve
     Top(Top),
     /// Who may call the endpoint

@@ -7,6 +7,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use keymill::keystore;
+use keymill::kms::TlsError;
 use keymill::pipeline::authorize::AuthorizeError;
 use keymill::pipeline::manifest::ManifestError;
 use keymill::pipeline::request::RequestError;
@@ -133,6 +134,17 @@ impl From<AuthorizeError> for Failure {
                 )
             }
         }
+    }
+}
+
+impl From<TlsError> for Failure {
+    fn from(error: TlsError) -> Self {
+        let code = match &error {
+            TlsError::Cpu => Code::Unavailable,
+            TlsError::Unread(..) => Code::NoInput,
+            TlsError::Unfit(..) | TlsError::Untrusted(..) => Code::BadData,
+        };
+        Self::new(code, error)
     }
 }
 

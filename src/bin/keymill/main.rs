@@ -8,6 +8,7 @@
 mod alias;
 mod args;
 mod audit;
+mod bench;
 mod decrypt;
 mod failure;
 mod generate;
@@ -63,6 +64,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Pool(pool) => pool::run(arguments, pool),
         Command::Serve(serve) => serve::run(arguments, serve),
         Command::Principal(principal) => principal::run(arguments, principal),
+        Command::Bench(bench) => bench::run(arguments, bench),
         Command::Top(top) => top::run(arguments, top),
         Command::Audit(audit) => audit::run(arguments, audit),
         Command::Inspect(inspect) => inspect::run(arguments, inspect),

@@ -6,7 +6,7 @@ use keymill::door::{Door, Hall};
 use keymill::keystore::{CreatePrincipal, Keystore, Seed, ServedKeystore, ServedOptions};
 use keymill::kms::{
     Admin, Audit, AuditOptions, Authentication, Endpoint, Forecast, Server, ServerOptions,
-    TlsError, TlsIdentity,
+    TlsIdentity,
 };
 use keymill::pipeline::source::{KeyPairSource, PooledSource};
 use tokio::signal::unix::{SignalKind, signal};
@@ -147,14 +147,7 @@ fn tls_identity(wanted: &Serve) -> Result<Option<TlsIdentity>, Failure> {
     let (Some(certificate), Some(key)) = (&wanted.tls_cert, &wanted.tls_key) else {
         return Ok(None);
     };
-    TlsIdentity::load(certificate, key).map(Some).map_err(|error| {
-        let code = match &error {
-            TlsError::Cpu => Code::Unavailable,
-            TlsError::Unread(..) => Code::NoInput,
-            TlsError::Unfit(..) => Code::BadData,
-        };
-        Failure::new(code, error)
-    })
+    Ok(Some(TlsIdentity::load(certificate, key)?))
 }
 
 /// The weather that was asked for.

@@ -8,6 +8,7 @@
 //! Everything but the comparison works on what the client sent in the clear. The comparison takes
 //! the same time wherever the two signatures differ.
 
+mod sign;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,8 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+pub use sign::{Signer, UnfitCredential};
 
 use super::error::Error;
 use super::guesses;
@@ -61,14 +64,14 @@ pub(super) struct Signed<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Verifier {
     /// By the text of the credential: access key id and scope.
-    signers: HashMap<Box<str>, Signer>,
+    signers: HashMap<Box<str>, KnownSigner>,
     /// The canonical request in the making, kept for its room.
     canonical: Vec<u8>,
 }
 
 /// A caller whose signing key is known.
 #[derive(Debug)]
-struct Signer {
+struct KnownSigner {
     caller: Rc<Caller>,
     key: Secret<[u8; 32]>,
 }
@@ -92,7 +95,9 @@ impl Verifier {
         let known = known.filter(|signer| Arc::ptr_eq(&signer.caller.principal, principal));
         let fresh = match known {
             Some(_) => None,
-            None => Some(Signer::new(principal, &Credential::parse(authorization.credential)?)),
+            None => {
+                Some(KnownSigner::new(principal, &Credential::parse(authorization.credential)?))
+            }
         };
         let signer = fresh.as_ref().or(known).ok_or_else(unrecognized_client)?;
         let scope = &authorization.credential[access_key_id.len() + 1..];
@@ -113,7 +118,7 @@ impl Verifier {
     }
 }
 
-impl Signer {
+impl KnownSigner {
     fn new(principal: &Arc<ServedPrincipal>, credential: &Credential<'_>) -> Self {
         let region = credential.region.clone();
         let account = principal.record().account();

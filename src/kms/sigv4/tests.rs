@@ -242,6 +242,44 @@ fn recorded_clients_are_let_in() {
     }
 }
 
+/// The signing side makes the header that boto3 made of the same request.
+#[test]
+fn a_signer_signs_as_a_recorded_client_did() {
+    let [_, boto3, _] = recorded();
+    let mut unsigned = boto3.headers.clone();
+    for name in ["content-length", "amz-sdk-request", "authorization", "x-amz-date"] {
+        unsigned.remove(name);
+    }
+    let region = || "us-east-1".parse().unwrap();
+    let secret = || Secret::new("secret".to_owned());
+    let mut signer = Signer::new("AKIDEXAMPLE".to_owned(), secret(), None, region()).unwrap();
+    // The day before, so that the key of a day has to be replaced.
+    let yesterday = boto3.now - SignedDuration::from_hours(24);
+    signer.sign(&mut unsigned, boto3.body.as_bytes(), yesterday);
+    assert_ne!(unsigned[AUTHORIZATION], boto3.headers[AUTHORIZATION]);
+    signer.sign(&mut unsigned, boto3.body.as_bytes(), boto3.now);
+    assert_eq!(unsigned[AUTHORIZATION], boto3.headers[AUTHORIZATION]);
+    assert_eq!(unsigned[X_AMZ_DATE], boto3.headers[X_AMZ_DATE]);
+    for id in ["", "a/b", "a,b", "a\n"] {
+        let unfit = Signer::new(id.to_owned(), secret(), None, region()).unwrap_err();
+        assert_eq!(unfit, UnfitCredential::AccessKeyId, "{id:?}");
+    }
+    let unfit = Signer::new("A".to_owned(), secret(), Some("a\r\nb: c"), region()).unwrap_err();
+    assert_eq!(unfit, UnfitCredential::SessionToken);
+}
+
+#[test]
+fn a_session_signs_its_token() {
+    let region = "us-east-1".parse().unwrap();
+    let secret = Secret::new("secret".to_owned());
+    let mut signer = Signer::new("ASID".to_owned(), secret, Some("token"), region).unwrap();
+    let mut signed = headers(&[("host", "x")]);
+    signer.sign(&mut signed, b"{}", Timestamp::UNIX_EPOCH);
+    assert_eq!(signed[X_AMZ_SECURITY_TOKEN], "token");
+    let authorization = signed[AUTHORIZATION].to_str().unwrap();
+    assert!(authorization.contains("SignedHeaders=host;x-amz-date;x-amz-security-token,"));
+}
+
 #[test]
 fn a_remembered_signer_is_forgotten_with_its_principal() {
     let (_home, served) = served();

@@ -231,7 +231,7 @@ impl Signer {
     }
 
     /// The header, with all of `headers` signed; their names are in lower case and in order.
-    pub fn authorization(&self, headers: &[(&str, String)], body: &str) -> String {
+    pub fn authorization(&self, headers: &[(&str, String)], body: impl AsRef<[u8]>) -> String {
         let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();

@@ -13,6 +13,7 @@ mod bench;
 mod client;
 mod empty_pool;
 mod eventual;
+mod grammar;
 mod http;
 mod mutation;
 mod operator;

@@ -4,7 +4,8 @@
         --bare target/release/examples/bare_server --spec ECC_NIST_P256
 
 Each server answers on core 0, wrk asks from core 1, one server after the other in every round. The
-endpoint verifies signatures and writes its audit log; pools are warm at the start of a round. CPU time
+endpoint verifies signatures and writes its audit log. A round begins when the pool holds as many key pairs as
+it will take, with what the round before took as the guess, or when the pool is full. CPU time
 is that of all the server's threads, producers of key pairs included. wrk is a closed loop: what it
 says of latencies is how long the 16 connections waited for each other.
 """
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.parse
+import urllib.request
 
 HERE = pathlib.Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -39,9 +41,8 @@ def start(command, env=None):
     said = ""
     for line in server.stdout:
         said += line
-        if match := re.search(r"(?:listening on )?(http://[\d.:]+)\s*$", line):
-            if "export" not in line:
-                return server, match[1], said
+        if match := re.search(r"^(?:keymill: listening on )?(http://[\d.:]+)$", line):
+            return server, match[1], said
     sys.exit(f"ratio.py: {command[0]} did not start:\n{said}")
 
 
@@ -67,6 +68,20 @@ def ask(url, request):
     return len(body)
 
 
+def ready(admin, spec):
+    with urllib.request.urlopen(f"{admin}/metrics", timeout=60) as answer:
+        pools = re.findall(r'keymill_pool_ready_pairs\{spec="(\w+)"\} (\d+)', answer.read().decode())
+    return int(dict(pools).get(spec, 0))
+
+
+def wait_for(admin, spec, pairs, patience=300):
+    """Waits for so many pairs, and says how many there are."""
+    end = time.monotonic() + patience
+    while (there := ready(admin, spec)) < pairs and time.monotonic() < end:
+        time.sleep(0.2)
+    return there
+
+
 def load(url, pid, request, seconds, connections):
     before = cpu_seconds(pid)
     run = subprocess.run(
@@ -88,7 +103,7 @@ def main():
     parser.add_argument("--keymill", required=True)
     parser.add_argument("--bare", required=True)
     parser.add_argument("--spec", default="ECC_NIST_P256")
-    parser.add_argument("--pool", default="ECC_NIST_P256=200000")
+    parser.add_argument("--pool", type=int, default=500_000, help="key pairs that the pool can hold")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=16)
@@ -98,22 +113,26 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         command = [wanted.keymill, "--home", scratch / "home", "serve", "--listen", "127.0.0.1:0",
-                   "--threads", "1", "--pool", wanted.pool, "--audit", scratch / "audit"]
+                   "--threads", "1", "--pool", f"{wanted.spec}={wanted.pool}", "--audit", scratch / "audit",
+                   "--admin", "127.0.0.1:0"]
         endpoint, url, said = start(command)
+        admin = re.search(r"weather at (\S+)", said)[1]
         access, request = exports(said), scratch / "request.json"
         length = ask(url, presign(url, access, body, request))
         bare, bare_url, _ = start([wanted.bare, str(length)])
-        rounds = []
+        rounds, taken = [], wanted.pool // 2
         try:
             for _ in range(wanted.rounds):
-                time.sleep(3)
+                before = wait_for(admin, wanted.spec, min(taken, wanted.pool * 9 // 10))
                 presign(url, access, body, request)
                 ours = load(url, endpoint.pid, request, wanted.seconds, wanted.connections)
                 theirs = load(bare_url, bare.pid, request, wanted.seconds, wanted.connections)
                 rounds.append((ours, theirs))
+                taken = int(ours[0] * wanted.seconds)
                 if not wanted.json:
                     print(f"endpoint {ours[0]:9.0f}/s {ours[1]:9.0f}/CPU-s p50 {ours[2]['50']} p99 {ours[2]['99']}"
-                          f" | bare {theirs[0]:9.0f}/s {theirs[1]:9.0f}/CPU-s | {ours[0] / theirs[0]:.3f}")
+                          f" | bare {theirs[0]:9.0f}/s {theirs[1]:9.0f}/CPU-s | {ours[0] / theirs[0]:.3f}"
+                          f" | {taken} pairs, {before} were ready", flush=True)
         finally:
             endpoint.terminate()
             bare.kill()

@@ -37,6 +37,17 @@ pub const TAG_VALUE_CHARS_MAX: usize = 256;
 /// Longest description of a key, in characters (KMS service model).
 pub const DESCRIPTION_CHARS_MAX: usize = 8192;
 
+/// Longest description of imported material, in characters (KMS service model).
+pub const MATERIAL_DESCRIPTION_CHARS_MAX: usize = 256;
+
+/// How long a wrapping key and its import token are of use, in hours (KMS API reference,
+/// `GetParametersForImport`).
+pub const IMPORT_TOKEN_HOURS: i64 = 24;
+
+/// How long imported material that expires may last, in days (KMS API reference,
+/// `ImportKeyMaterial`).
+pub const IMPORT_DAYS_MAX: i64 = 365;
+
 /// Longest policy document, in bytes (KMS developer guide, key policies).
 pub const POLICY_BYTES_MAX: usize = 32_768;
 

@@ -13,6 +13,7 @@ pub mod ec;
 pub mod engine;
 pub mod kdf;
 pub mod key_pair;
+pub mod key_transport;
 pub mod laps;
 pub mod portable;
 pub mod prime;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::error::Error;
+use super::material::SealingKey;
 use super::{Keystore, Opener, ScopeOptions};
 
 /// Opens one keystore again and again.
@@ -41,6 +42,11 @@ impl ClosedKeystore {
         } else {
             Err(Error::Replaced(self.database()))
         }
+    }
+
+    /// The key that seals materials, which must have been at hand before.
+    pub(super) fn sealing_key(&self) -> Result<&SealingKey, Error> {
+        self.opener.sealing.get().ok_or(Error::Resources("root key"))
     }
 
     /// What time it is for this keystore.

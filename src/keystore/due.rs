@@ -1,4 +1,4 @@
-//! What falls due with time: deletions and rotations.
+//! What falls due with time: deletions, rotations, and the end of imported material.
 //!
 //! It is done when a keystore is opened, and by an endpoint as it happens. A rotation needs the root
 //! key; where that is a passphrase which was not given yet, the rotation waits for it.
@@ -16,6 +16,8 @@ impl Keystore {
     pub(super) fn catch_up(&mut self) -> Result<(), Error> {
         let purged = self.state.purge(self.now());
         self.commit(purged)?;
+        let expired = self.state.expire(self.now());
+        self.commit(expired)?;
         let is_at_hand = matches!(self.header.root, RootRecord::KeyFile);
         if is_at_hand || self.opener.sealing.get().is_some() {
             match self.rotate_due() {
@@ -31,7 +33,7 @@ impl Keystore {
 impl State {
     /// When something is due next.
     pub(super) fn due_next(&self) -> Option<Timestamp> {
-        let dates = |key: &KmsKey| [key.deletion_date(), key.rotates_next()];
+        let dates = |key: &KmsKey| [key.deletion_date(), key.rotates_next(), key.expires_next()];
         self.keys().flat_map(dates).flatten().min()
     }
 }

@@ -8,9 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::grant::GrantFault;
+use super::import::ImportFault;
 use super::key::{KeyState, Origin};
 use super::policy::PolicyError;
 use super::principal::PrincipalFault;
+use super::tags::TagFault;
 use crate::limits::{
     ALIAS_NAME_CHARS_MAX, ALIASES_PER_KEY_MAX, DESCRIPTION_CHARS_MAX, GRANT_CONSTRAINT_CHARS_MAX,
     GRANT_CONSTRAINT_PAIRS_MAX, GRANTS_PER_KEY_MAX, KEY_ID_CHARS_MAX, POLICY_BYTES_MAX,
@@ -55,8 +57,8 @@ pub enum Error {
     Tag(TagFault),
     /// All on-demand rotations of the key are used up.
     RotationLimit(KeyArn),
-    /// The key already has other material.
-    IncorrectKeyMaterial(KeyArn),
+    /// Material cannot be imported.
+    Import(ImportFault),
     /// The pending window is not 7 to 30 days.
     DeletionWindow(u16),
     /// The description is over 8192 characters.
@@ -140,27 +142,6 @@ pub enum Error {
     },
 }
 
-/// Why a key cannot be given tags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TagFault {
-    /// Two have the same key.
-    Duplicate,
-    /// More than a key may have.
-    TooMany,
-    /// One begins with `aws:`.
-    Reserved,
-}
-
-impl fmt::Display for TagFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Duplicate => "Duplicate tag keys",
-            Self::TooMany => "Too many tags",
-            Self::Reserved => "Tags beginning with aws: are reserved",
-        })
-    }
-}
-
 /// What is wrong with a keystore file.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -234,7 +215,7 @@ impl Error {
             | Self::GrantLimit(_)
             | Self::PolicyLength => "LimitExceededException",
             Self::Policy(_) => "MalformedPolicyDocumentException",
-            Self::IncorrectKeyMaterial(_) => "IncorrectKeyMaterialException",
+            Self::Import(fault) => fault.aws_name(),
             Self::AliasExists(..) => "AlreadyExistsException",
             Self::AliasReserved(_) => "InvalidAliasNameException",
             Self::KeyIdLength { .. }
@@ -304,7 +285,7 @@ impl Error {
             | Self::OriginUnsupported(..)
             | Self::RotationUnsupported
             | Self::RotationLimit(_)
-            | Self::IncorrectKeyMaterial(_)
+            | Self::Import(_)
             | Self::AliasExists(..)
             | Self::Principal(PrincipalFault::Exists(_))
             | Self::GrantLimit(_)
@@ -395,9 +376,7 @@ impl Error {
                 "The on-demand rotations limit has been reached for the given keyId. \
                  No more on-demand rotations can be performed for this key: {arn}"
             ),
-            Self::IncorrectKeyMaterial(arn) => {
-                write!(f, "The key material is not the one previously imported into {arn}.")
-            }
+            Self::Import(fault) => write!(f, "{fault}"),
             Self::DeletionWindow(days) if *days < 7 => {
                 invalid(f, &format!("'{days}'"), "pendingWindowInDays", VALUE_MIN, 7)
             }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
+use super::import::ExpirationModel;
 use super::rotation::{Rotation, RotationType};
 use super::text;
 use crate::spec::{KeyArn, MaterialId};
@@ -146,8 +147,16 @@ pub(super) struct SealedMaterial {
     /// What made it the current one; absent for a key's first.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) rotation: Option<RotationType>,
-    /// Nonce, ciphertext and tag; see [`super::root`].
-    pub(super) sealed: String,
+    /// Nonce, ciphertext and tag; see [`super::material`]. Absent of imported material that was
+    /// deleted or has expired.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) sealed: Option<String>,
+    /// When imported material goes by itself.
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "text::option")]
+    pub(super) expires: Option<Timestamp>,
+    /// What its owner says of imported material.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) description: Option<String>,
 }
 
 /// When a scheduled deletion takes place.
@@ -183,6 +192,9 @@ pub struct KmsKey {
     pub(super) rotation: Option<Rotation>,
     /// Oldest first; the last one is current.
     pub(super) materials: Vec<SealedMaterial>,
+    /// Imported material that the next rotation makes the current one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) awaiting: Option<SealedMaterial>,
 }
 
 impl KmsKey {
@@ -234,7 +246,8 @@ impl KmsKey {
         self.deletion.map(|deletion| deletion.date)
     }
 
-    /// The material that seals; none while the key waits for import.
+    /// The material that seals; none before the first import. While the key waits for import, it may
+    /// be the one that is waited for.
     #[must_use]
     pub fn current_material(&self) -> Option<MaterialId> {
         self.materials.last().map(|material| material.id)
@@ -249,7 +262,6 @@ impl KmsKey {
     /// The metadata, as `DescribeKey` shows it.
     #[must_use]
     pub fn metadata(&self) -> KeyMetadata {
-        let imported = self.origin == Origin::External && !self.materials.is_empty();
         KeyMetadata {
             account: self.arn.scope.account.to_string(),
             arn: self.arn.to_string(),
@@ -260,7 +272,7 @@ impl KmsKey {
             description: self.description.clone(),
             enabled: self.state == KeyState::Enabled,
             encryption_algorithms: vec!["SYMMETRIC_DEFAULT"],
-            expiration_model: imported.then_some("KEY_MATERIAL_DOES_NOT_EXPIRE"),
+            expiration_model: self.expiration_model(),
             key_id: self.arn.id.to_string(),
             key_manager: "CUSTOMER",
             key_spec: self.spec,
@@ -269,22 +281,23 @@ impl KmsKey {
             multi_region: self.arn.id.multi_region,
             origin: self.origin,
             pending_deletion_window_in_days: self.deletion.map(|deletion| deletion.window_days),
+            valid_to: self.valid_to(),
         }
     }
 
     /// Whether the parts of a record read from disk agree with each other.
     pub(super) fn is_consistent(&self) -> bool {
         let pending = self.state == KeyState::PendingDeletion;
-        let empty = self.materials.is_empty();
         let is_policy = |text: &String| Policy::of_key(text).is_ok();
-        let may_be_empty = match self.state {
-            KeyState::PendingImport => true,
-            KeyState::PendingDeletion => self.origin == Origin::External,
-            _ => false,
+        let imported = self.origin == Origin::External;
+        let has_what_it_needs = match self.state {
+            KeyState::PendingImport => imported && !self.has_all_materials(),
+            KeyState::PendingDeletion => imported || self.has_all_materials(),
+            _ => self.has_all_materials(),
         };
         pending == self.deletion.is_some()
-            && (!empty || may_be_empty)
-            && (empty || self.state != KeyState::PendingImport)
+            && has_what_it_needs
+            && (imported || self.awaiting.is_none())
             && self.policy.as_ref().is_none_or(is_policy)
     }
 }
@@ -303,12 +316,12 @@ pub struct KeyMetadata {
     #[serde(serialize_with = "text::serialize")]
     pub creation_date: Timestamp,
     /// The material that seals.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::serialize_option")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::option::serialize")]
     pub current_key_material_id: Option<MaterialId>,
     /// The old name of `KeySpec`.
     pub customer_master_key_spec: KeySpec,
     /// When the key will be purged.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::serialize_option")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::option::serialize")]
     pub deletion_date: Option<Timestamp>,
     /// Free text.
     pub description: String,
@@ -318,7 +331,7 @@ pub struct KeyMetadata {
     pub encryption_algorithms: Vec<&'static str>,
     /// Set for imported material.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub expiration_model: Option<&'static str>,
+    pub expiration_model: Option<ExpirationModel>,
     /// The key id.
     pub key_id: String,
     /// Always `CUSTOMER`.
@@ -336,6 +349,9 @@ pub struct KeyMetadata {
     /// The pending window of a scheduled deletion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_deletion_window_in_days: Option<u16>,
+    /// When the first of its imported materials expires.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::option::serialize")]
+    pub valid_to: Option<Timestamp>,
 }
 
 #[cfg(test)]
@@ -356,6 +372,7 @@ impl KmsKey {
             tags: BTreeMap::new(),
             rotation: None,
             materials: Vec::new(),
+            awaiting: None,
         }
     }
 }

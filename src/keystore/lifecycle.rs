@@ -1,4 +1,4 @@
-//! The life of a key: created, put aside, scheduled for deletion, given material.
+//! The life of a key: created, put aside, scheduled for deletion.
 //!
 //! What each operation answers in each state follows the table "Key states of AWS KMS keys" of the
 //! KMS developer guide. Every operation takes a `KeyId` in any form; the service takes no alias
@@ -16,10 +16,9 @@ use super::root::{fill_random, random};
 use super::state::Change;
 use super::tags::check_tags;
 use super::{Keystore, ScopeOptions};
-use crate::crypto::seal::material_id;
 use crate::limits::DESCRIPTION_CHARS_MAX;
 use crate::secret::Secret;
-use crate::spec::{KeyArn, KeyId, MaterialId, Operation, ResourceId};
+use crate::spec::{KeyArn, KeyId, Operation, ResourceId};
 
 /// Days a key waits for its deletion, if not said otherwise.
 pub const DELETION_WINDOW_DAYS_DEFAULT: u16 = 30;
@@ -63,6 +62,7 @@ impl Keystore {
             tags: check_tags(options.tags.clone())?,
             rotation: None,
             materials: Vec::new(),
+            awaiting: None,
         };
         if key.origin == Origin::AwsKms {
             key.materials.push(self.new_material(&key.arn, random_material()?)?);
@@ -126,36 +126,15 @@ impl Keystore {
         Ok(date)
     }
 
-    /// `CancelKeyDeletion`: the key is disabled afterwards, or waits for import again if it never
-    /// got material.
+    /// `CancelKeyDeletion`: the key is disabled afterwards, or waits for import again if it lacks
+    /// material.
     pub fn cancel_deletion(&mut self, id: &KeyId) -> Result<(), Error> {
         let mut key = self.resolve(id)?.clone();
         key.check(Operation::CancelKeyDeletion)?;
         key.deletion = None;
         key.state =
-            if key.materials.is_empty() { KeyState::PendingImport } else { KeyState::Disabled };
+            if key.has_all_materials() { KeyState::Disabled } else { KeyState::PendingImport };
         self.commit(vec![Change::PutKey(key)])
-    }
-
-    /// `ImportKeyMaterial`: gives a key of origin `EXTERNAL` its material, once. Importing the
-    /// same material again is no error; other material is. Returns the material's id.
-    pub fn import_material(
-        &mut self,
-        id: &KeyId,
-        material: Secret<[u8; 32]>,
-    ) -> Result<MaterialId, Error> {
-        let mut key = self.resolve(id)?.clone();
-        key.check(Operation::ImportKeyMaterial)?;
-        let id = material_id(&material, key.arn.id);
-        match key.current_material() {
-            Some(current) if current == id => return Ok(id),
-            Some(_) => return Err(Error::IncorrectKeyMaterial(key.arn)),
-            None => {}
-        }
-        key.materials.push(self.new_material(&key.arn, material)?);
-        key.state = KeyState::Enabled;
-        self.commit(vec![Change::PutKey(key)])?;
-        Ok(id)
     }
 
     fn switch(&mut self, id: &KeyId, operation: Operation, state: KeyState) -> Result<(), Error> {
@@ -172,8 +151,14 @@ impl Keystore {
     ) -> Result<SealedMaterial, Error> {
         let material = Material::new(arn.clone(), material);
         let sealed = self.sealing_key()?.seal(&material)?;
-        let (id, created) = (material.material_id, self.now());
-        Ok(SealedMaterial { id, created, rotation: None, sealed })
+        Ok(SealedMaterial {
+            id: material.material_id,
+            created: self.now(),
+            rotation: None,
+            sealed: Some(sealed),
+            expires: None,
+            description: None,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Key material: 32 secret bytes, sealed at rest under a key derived from the root key.
 //!
 //! AES-256-GCM (SP 800-38D) with a random 96-bit nonce for every seal. A keystore seals once per
-//! key and rotation, far below the 2^32 seals for which random nonces are safe. The sealing key
+//! key, rotation and import, far below the 2^32 seals for which random nonces are safe. The sealing key
 //! comes from the root key by the SP 800-108 counter KDF with the keystore's id as context, so
 //! that two keystores that share a root key share no sealing key. A sealed material is nonce (12),
 //! ciphertext (32) and tag (16), in base64; the associated data has fixed widths:
@@ -84,6 +84,16 @@ impl SealingKey {
 
     /// Seals a secret of any kind; `aad` says which, and in whose name.
     pub(super) fn seal_bytes(&self, aad: &[u8], secret: &[u8]) -> Result<String, Error> {
+        Ok(STANDARD.encode(self.seal_blob(aad, secret)?))
+    }
+
+    /// Opens what [`Self::seal_bytes`] made under the same `aad`.
+    pub(super) fn open_bytes(&self, aad: &[u8], sealed: &str) -> Option<Secret<Vec<u8>>> {
+        self.open_blob(aad, &STANDARD.decode(sealed).ok()?)
+    }
+
+    /// As [`Self::seal_bytes`], without base64.
+    pub(super) fn seal_blob(&self, aad: &[u8], secret: &[u8]) -> Result<Vec<u8>, Error> {
         let nonce: [u8; 12] = random()?;
         let mut sealed = [&nonce[..], secret, &[0; 16]].concat();
         let (text, tag) = sealed[12..].split_at_mut(secret.len());
@@ -92,12 +102,11 @@ impl SealingKey {
             .encrypt_inout_detached(&nonce.into(), aad, InOutBuf::from(text))
             .expect("a secret is within the limit of GCM");
         tag.copy_from_slice(&computed);
-        Ok(STANDARD.encode(sealed))
+        Ok(sealed)
     }
 
-    /// Opens what [`Self::seal_bytes`] made under the same `aad`.
-    pub(super) fn open_bytes(&self, aad: &[u8], sealed: &str) -> Option<Secret<Vec<u8>>> {
-        let sealed = STANDARD.decode(sealed).ok()?;
+    /// Opens what [`Self::seal_blob`] made under the same `aad`.
+    pub(super) fn open_blob(&self, aad: &[u8], sealed: &[u8]) -> Option<Secret<Vec<u8>>> {
         let (nonce, rest) = sealed.split_first_chunk::<12>()?;
         let (ciphertext, tag) = rest.split_last_chunk::<16>()?;
         let mut secret = Secret::new(ciphertext.to_vec());

@@ -35,6 +35,8 @@ mod error;
 mod file;
 mod grant;
 mod home;
+mod import;
+mod import_token;
 mod key;
 mod key_policy;
 mod ledger;
@@ -59,11 +61,13 @@ mod text;
 pub use alias::{Alias, AliasEntry};
 pub use clock::{Clock, SystemClock};
 pub use closed::ClosedKeystore;
-pub use error::{Damage, Error, Kind, TagFault};
+pub use error::{Damage, Error, Kind};
 pub use grant::{
     GRANT_OPERATIONS, Grant, GrantConstraints, GrantFault, GrantId, GrantTerms, GrantToken, Grants,
     ParseGrantIdError, grant_operation, new_grant_token,
 };
+pub use import::{ExpirationModel, ImportFault, ImportMaterial, ImportType};
+pub use import_token::ImportToken;
 pub use key::{KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, UnknownName};
 pub use key_policy::check_policy;
 pub use ledger::{Claim, PoolLedger};
@@ -77,6 +81,7 @@ pub use scope::ScopeOptions;
 pub use seed::{Seed, SeedError};
 pub use served::{ServedKeystore, ServedOptions};
 pub use snapshot::{ServedKey, ServedPrincipal, Snapshot};
+pub use tags::TagFault;
 
 use crate::spec::AliasName;
 use crate::spec::key_id::Scope;
@@ -154,8 +159,8 @@ struct Opener {
 }
 
 impl Keystore {
-    /// Opens the keystore in `home`. What fell due meanwhile is done: deletions,
-    /// rotations.
+    /// Opens the keystore in `home`. What fell due meanwhile is done: deletions, rotations, the end
+    /// of imported material.
     pub fn open(home: &Path, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { unlock, clock, scope, wait, .. } = options;
         let opener = Opener { home: Home::new(home), unlock, sealing: OnceLock::new(), clock };

@@ -83,8 +83,9 @@ impl Keystore {
 
     fn open_material(&self, key: &KmsKey, id: MaterialId) -> Result<Material, Error> {
         let record = key.materials.iter().find(|material| material.id == id);
-        let record = record.ok_or_else(|| Error::MaterialNotFound(key.arn.clone(), id))?;
-        let opened = self.sealing_key()?.open(&key.arn, id, &record.sealed);
+        let sealed = record.and_then(|record| record.sealed.as_deref());
+        let sealed = sealed.ok_or_else(|| Error::MaterialNotFound(key.arn.clone(), id))?;
+        let opened = self.sealing_key()?.open(&key.arn, id, sealed);
         opened.ok_or_else(|| self.file.damaged(Damage::Material(key.arn.clone())))
     }
 

@@ -1,13 +1,13 @@
 //! Rotation: new material seals from now on, and what older materials sealed still opens.
 //!
-//! A key of the keystore's own material can be rotated by hand, at most 25 times, and by itself
+//! A key can be rotated by hand, at most 25 times; one of the keystore's own material also by itself
 //! every so many days.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::key::{KeySpec, KmsKey, Origin};
+use super::key::{KeySpec, KmsKey, Origin, SealedMaterial};
 use super::lifecycle::random_material;
 use super::state::Change;
 use super::{Keystore, text};
@@ -48,7 +48,7 @@ impl Rotation {
 
 /// One of a key's materials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyMaterial {
+pub struct KeyMaterial<'k> {
     /// Its place among them, from 0.
     pub place: usize,
     /// Its id.
@@ -57,6 +57,12 @@ pub struct KeyMaterial {
     pub date: Timestamp,
     /// What made it the current one; none for the first.
     pub rotation: Option<RotationType>,
+    /// Whether it is there: imported material may have been deleted or have expired.
+    pub is_there: bool,
+    /// When imported material expires.
+    pub expires: Option<Timestamp>,
+    /// What its owner says of imported material.
+    pub description: Option<&'k str>,
 }
 
 impl KmsKey {
@@ -67,14 +73,19 @@ impl KmsKey {
     }
 
     /// Every material, oldest first.
-    pub fn key_materials(&self) -> impl Iterator<Item = KeyMaterial> {
+    pub fn key_materials(&self) -> impl Iterator<Item = KeyMaterial<'_>> {
         self.materials.iter().enumerate().map(|(place, material)| KeyMaterial {
-            place,
-            id: material.id,
-            date: material.created,
             // What an older version of the format does not say was done by hand.
             rotation: material.rotation.or_else(|| (place > 0).then_some(RotationType::OnDemand)),
+            ..KeyMaterial::of(place, material)
         })
+    }
+
+    /// Imported material that the next rotation makes the current one.
+    #[must_use]
+    pub fn awaiting_material(&self) -> Option<KeyMaterial<'_>> {
+        let material = self.awaiting.as_ref();
+        material.map(|material| KeyMaterial::of(self.materials.len(), material))
     }
 
     /// Whether it is of a kind that rotates: a symmetric encryption key.
@@ -93,6 +104,20 @@ impl KmsKey {
     fn rotations_on_demand(&self) -> usize {
         let by_hand = |material: &KeyMaterial| material.rotation == Some(RotationType::OnDemand);
         self.key_materials().filter(by_hand).count()
+    }
+}
+
+impl<'k> KeyMaterial<'k> {
+    fn of(place: usize, material: &'k SealedMaterial) -> Self {
+        Self {
+            place,
+            id: material.id,
+            date: material.created,
+            rotation: material.rotation,
+            is_there: material.sealed.is_some(),
+            expires: material.expires,
+            description: material.description.as_deref(),
+        }
     }
 }
 
@@ -121,18 +146,23 @@ impl Keystore {
         self.commit(vec![Change::PutKey(key)])
     }
 
-    /// `RotateKeyOnDemand`. Returns the id of the new material.
+    /// `RotateKeyOnDemand`: to new material, or to what was imported for it. Returns its id.
     pub fn rotate(&mut self, id: &KeyId) -> Result<MaterialId, Error> {
-        let key = self.resolve(id)?.clone();
+        let mut key = self.resolve(id)?.clone();
         key.check_rotates()?;
-        if key.origin != Origin::AwsKms {
+        let imported = key.awaiting.take();
+        if key.origin != Origin::AwsKms && imported.is_none() {
             return Err(Error::OriginUnsupported(key.arn, key.origin));
         }
         key.check(Operation::RotateKeyOnDemand)?;
         if key.rotations_on_demand() >= ROTATIONS_PER_KEY_MAX {
             return Err(Error::RotationLimit(key.arn));
         }
-        self.rotate_now(key, RotationType::OnDemand)
+        let material = match imported {
+            Some(imported) => SealedMaterial { created: self.now(), ..imported },
+            None => self.new_material(&key.arn, random_material()?)?,
+        };
+        self.rotate_to(key, material, RotationType::OnDemand)
     }
 
     /// Rotates every key whose time has come. One that was missed several times rotates once.
@@ -142,16 +172,20 @@ impl Keystore {
         let due: Vec<KmsKey> = self.keys().filter(is_due).cloned().collect();
         for mut key in due {
             key.rotation = key.rotation.map(|rotation| Rotation::after(now, rotation.period_days));
-            self.rotate_now(key, RotationType::Automatic)?;
+            let material = self.new_material(&key.arn, random_material()?)?;
+            self.rotate_to(key, material, RotationType::Automatic)?;
         }
         Ok(())
     }
 
-    fn rotate_now(&mut self, mut key: KmsKey, kind: RotationType) -> Result<MaterialId, Error> {
-        let mut record = self.new_material(&key.arn, random_material()?)?;
-        record.rotation = Some(kind);
-        let id = record.id;
-        key.materials.push(record);
+    fn rotate_to(
+        &mut self,
+        mut key: KmsKey,
+        material: SealedMaterial,
+        kind: RotationType,
+    ) -> Result<MaterialId, Error> {
+        let id = material.id;
+        key.materials.push(SealedMaterial { rotation: Some(kind), ..material });
         self.commit(vec![Change::PutKey(key)])?;
         Ok(id)
     }

@@ -15,8 +15,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
+use jiff::Timestamp;
 
 use super::error::Error;
+use super::material::SealingKey;
 use super::seed::Seed;
 use super::snapshot::Snapshot;
 use super::{ClosedKeystore, Keystore};
@@ -108,6 +110,16 @@ impl ServedKeystore {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.shared.scope
+    }
+
+    /// The key that seals what leaves the keystore.
+    pub(super) fn sealing_key(&self) -> Result<&SealingKey, Error> {
+        self.shared.closed.sealing_key()
+    }
+
+    /// What time it is for the keystore.
+    pub(super) fn now(&self) -> Timestamp {
+        self.shared.closed.now()
     }
 
     /// Everything as of now.

@@ -46,7 +46,7 @@ pub struct ServedKey {
     grants: Arc<Grants>,
     /// All grants, those among them that need a token still.
     latest_grants: Arc<Grants>,
-    /// Oldest first, like the record's; without those that are damaged.
+    /// Oldest first, like the record's; without those that are gone or damaged.
     materials: Vec<Arc<WrappingKey>>,
 }
 
@@ -236,7 +236,7 @@ impl Snapshot {
         Some(Arc::new(seen))
     }
 
-    /// When a key is to be deleted or rotated next.
+    /// When a key is to be deleted or rotated, or loses its material, next.
     #[must_use]
     pub const fn due_next(&self) -> Option<Timestamp> {
         self.due_next
@@ -322,7 +322,7 @@ fn serve_key(
 ) -> Result<ServedKey, Error> {
     let sealing = keystore.sealing_key()?;
     let open = |material: &super::key::SealedMaterial| {
-        let opened = sealing.open(&record.arn, material.id, &material.sealed)?;
+        let opened = sealing.open(&record.arn, material.id, material.sealed.as_deref()?)?;
         Some(Arc::new(WrappingKey::new(opened.arn, opened.material)))
     };
     let materials = record.materials.iter().filter_map(open).collect();

@@ -1,13 +1,35 @@
 //! Tags: pairs of text that a key carries, for people and policies to go by.
 
+use core::fmt;
 use std::collections::BTreeMap;
 
 use super::Keystore;
-use super::error::{Error, TagFault};
+use super::error::Error;
 use super::key::KmsKey;
 use super::state::Change;
 use crate::limits::TAGS_PER_KEY_MAX;
 use crate::spec::{KeyId, Operation};
+
+/// Why a key cannot be given tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagFault {
+    /// Two have the same key.
+    Duplicate,
+    /// More than a key may have.
+    TooMany,
+    /// One begins with `aws:`.
+    Reserved,
+}
+
+impl fmt::Display for TagFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Duplicate => "Duplicate tag keys",
+            Self::TooMany => "Too many tags",
+            Self::Reserved => "Tags beginning with aws: are reserved",
+        })
+    }
+}
 
 impl KmsKey {
     /// Its tags, by key.

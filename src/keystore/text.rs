@@ -23,15 +23,31 @@ where
     String::deserialize(input)?.parse().map_err(D::Error::custom)
 }
 
-/// Writes the text of a value that may be absent, or null.
-#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-pub(super) fn serialize_option<T: Display, S: Serializer>(
-    value: &Option<T>,
-    out: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => out.collect_str(value),
-        None => out.serialize_none(),
+/// Values that may be absent, or null.
+pub(super) mod option {
+    use super::{Deserialize, Deserializer, Display, FromStr, Serializer};
+    use serde::de::Error as _;
+
+    /// Writes the text of the value, or null.
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub(in super::super) fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => out.collect_str(value),
+            None => out.serialize_none(),
+        }
+    }
+
+    /// Reads the value from its text, if there is one.
+    pub(in super::super) fn deserialize<'de, T, D>(input: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(input)?;
+        text.map(|text| text.parse()).transpose().map_err(D::Error::custom)
     }
 }
 

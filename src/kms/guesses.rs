@@ -108,6 +108,41 @@ pub(super) fn origin_not_built(origin: &str) -> Error {
     Error::new("UnsupportedOperationException", message)
 }
 
+/// A way of wrapping imported material that is not built here, or that KMS no longer takes
+/// (`RSAES_PKCS1_V1_5`).
+pub(super) fn wrapping_not_built(member: &str, value: &str) -> Error {
+    let message = format!("{member} {value} is not supported by this endpoint.");
+    Error::new("UnsupportedOperationException", message)
+}
+
+/// Imported material that expires without a date; the text is one of LocalStack's.
+pub(super) fn valid_to_missing() -> Error {
+    let message = "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES";
+    Error::validation(message)
+}
+
+/// Imported material that does not expire, with a date.
+pub(super) fn valid_to_unwanted() -> Error {
+    let message =
+        "A validTo date cannot be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE";
+    Error::validation(message)
+}
+
+/// Imported material that expires in the past, or later than in 365 days.
+pub(super) fn valid_to_range() -> Error {
+    Error::validation("The validTo date must be in the future, and within 365 days.")
+}
+
+/// New material whose id is given: that this may not be is documented.
+pub(super) fn id_of_new_material() -> Error {
+    Error::validation("KeyMaterialId cannot be specified if ImportType is NEW_KEY_MATERIAL")
+}
+
+/// Imported material of another length than the key's 32 bytes.
+pub(super) const fn material_length() -> Error {
+    Error::bare("IncorrectKeyMaterialException")
+}
+
 /// SM2 outside of China, ML-KEM inside: that it is refused is documented, the text is not.
 pub(super) fn spec_not_offered(spec: KeyPairSpec) -> Error {
     let message = format!("KeyPairSpec {spec} is not supported in this region.");

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -106,13 +106,21 @@ impl Serialize for Blob<'_> {
     }
 }
 
-/// A timestamp member of an answer: seconds since 1970, to the millisecond.
+/// A timestamp member: seconds since 1970, to the millisecond.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Date(pub(super) Timestamp);
 
 impl Serialize for Date {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_f64(self.0.as_millisecond() as f64 / 1000.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let since = SignedDuration::try_from_secs_f64(f64::deserialize(input)?);
+        let date = since.and_then(|since| Timestamp::UNIX_EPOCH.checked_add(since));
+        date.map(Self).map_err(de::Error::custom)
     }
 }
 

@@ -15,6 +15,7 @@ mod empty_pool;
 mod eventual;
 mod grammar;
 mod http;
+mod import;
 mod mutation;
 mod operator;
 mod paws;
@@ -70,6 +71,11 @@ fn tags() {
 #[test]
 fn key_kinds() {
     play("key_kinds", include_str!("exchanges/key_kinds.txt"));
+}
+
+#[test]
+fn imports() {
+    play("imports", include_str!("exchanges/imports.txt"));
 }
 
 #[test]

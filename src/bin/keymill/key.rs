@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use keymill::keystore::{CreateKey, KeyMetadata, KmsKey, Origin};
+use keymill::keystore::{CreateKey, ImportMaterial, KeyMetadata, KmsKey, Origin};
 use keymill::secret::Secret;
 use keymill::spec::{KeyArn, KeyId};
 use serde_json::json;
@@ -100,7 +100,7 @@ fn show(arguments: &Arguments, key: &KeyMetadata) -> Result<(), Failure> {
 fn import(arguments: &Arguments, wanted: &Import) -> Result<(), Failure> {
     let material = read_material(&wanted.material_file)?;
     let mut keystore = home::open_for(arguments, &wanted.key.key_id)?;
-    keystore.import_material(&wanted.key.key_id, material)?;
+    keystore.import_material(&wanted.key.key_id, ImportMaterial::new(material))?;
     show(arguments, &keystore.describe(&wanted.key.key_id)?)
 }
 

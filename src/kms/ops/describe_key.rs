@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::keystore::{KeySpec, KeyState, KeyUsage, KmsKey, Origin};
+use crate::keystore::{ExpirationModel, KeySpec, KeyState, KeyUsage, KmsKey, Origin};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
@@ -36,7 +36,7 @@ struct KeyMetadata<'a> {
     enabled: bool,
     encryption_algorithms: [&'static str; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
-    expiration_model: Option<&'static str>,
+    expiration_model: Option<ExpirationModel>,
     key_id: Shown<ResourceId>,
     key_manager: &'static str,
     key_spec: KeySpec,
@@ -44,6 +44,8 @@ struct KeyMetadata<'a> {
     key_usage: KeyUsage,
     multi_region: bool,
     origin: Origin,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_to: Option<Date>,
 }
 
 /// An answer that is a key's metadata.
@@ -55,7 +57,6 @@ pub(super) fn key_metadata(key: &KmsKey) -> Vec<u8> {
     }
 
     let arn = key.arn();
-    let is_imported = key.origin() == Origin::External && key.current_material().is_some();
     let key_metadata = KeyMetadata {
         account: Shown(arn.scope.account),
         arn: arn.to_string(),
@@ -66,7 +67,7 @@ pub(super) fn key_metadata(key: &KmsKey) -> Vec<u8> {
         description: key.description(),
         enabled: key.state() == KeyState::Enabled,
         encryption_algorithms: ["SYMMETRIC_DEFAULT"],
-        expiration_model: is_imported.then_some("KEY_MATERIAL_DOES_NOT_EXPIRE"),
+        expiration_model: key.expiration_model(),
         key_id: Shown(arn.id),
         key_manager: "CUSTOMER",
         key_spec: key.spec(),
@@ -74,6 +75,7 @@ pub(super) fn key_metadata(key: &KmsKey) -> Vec<u8> {
         key_usage: key.usage(),
         multi_region: arn.id.multi_region,
         origin: key.origin(),
+        valid_to: key.valid_to().map(Date),
     };
     wire::write(&Answer { key_metadata })
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::managed_key::managed;
-use crate::keystore::{KeyMaterial, KmsKey, RotationType};
+use crate::keystore::{ExpirationModel, KeyMaterial, KmsKey, Origin, RotationType};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::guesses;
@@ -40,19 +40,52 @@ struct Entry {
     key_id: Shown<ResourceId>,
     key_material_id: Shown<MaterialId>,
     key_material_state: &'static str,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    imported: Option<Imported>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rotation_date: Option<Date>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rotation_type: Option<RotationType>,
 }
 
+/// What else is said of imported material.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Imported {
+    import_state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration_model: Option<ExpirationModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_to: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_material_description: Option<String>,
+}
+
+impl Imported {
+    fn of(key: &KmsKey, material: &KeyMaterial<'_>) -> Option<Self> {
+        let is_there = material.is_there;
+        (key.origin() == Origin::External).then(|| Self {
+            import_state: if is_there { "IMPORTED" } else { "PENDING_IMPORT" },
+            expiration_model: is_there.then(|| ExpirationModel::of(material.expires)),
+            valid_to: material.expires.map(Date),
+            key_material_description: material.description.map(str::to_owned),
+        })
+    }
+}
+
 impl Entry {
-    fn of(key: &KmsKey, material: &KeyMaterial) -> Self {
+    fn of(key: &KmsKey, material: &KeyMaterial<'_>) -> Self {
         let is_current = key.current_material() == Some(material.id);
+        let is_awaiting = key.awaiting_material().is_some_and(|other| other.id == material.id);
         Self {
             key_id: Shown(guesses::id_in_rotations(key.arn())),
             key_material_id: Shown(material.id),
-            key_material_state: if is_current { "CURRENT" } else { "NON_CURRENT" },
+            key_material_state: match () {
+                () if is_awaiting => "PENDING_ROTATION",
+                () if is_current => "CURRENT",
+                () => "NON_CURRENT",
+            },
+            imported: Imported::of(key, material),
             rotation_date: material.rotation.map(|_| Date(material.date)),
             rotation_type: material.rotation,
         }
@@ -72,7 +105,7 @@ pub(in crate::kms) async fn answer(
     let page = PageMembers::of(&mut check, members.limit, members.marker.as_ref());
     let key = managed(call, check.end(key_id)?, &[])?.record();
     key.check_rotates()?;
-    let materials = key.key_materials();
+    let materials = key.key_materials().chain(key.awaiting_material());
     let wanted = materials
         .filter(|material| which == Some("ALL_KEY_MATERIAL") || material.rotation.is_some());
     // Their place is their name: materials are never taken out of the list.

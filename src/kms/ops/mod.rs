@@ -10,6 +10,7 @@ mod create_grant;
 mod create_key;
 mod decrypt;
 mod delete_alias;
+mod delete_imported_key_material;
 mod describe_key;
 mod disable_key_rotation;
 mod enable_key;
@@ -21,7 +22,10 @@ mod generate_data_key_pair;
 mod generate_random;
 mod get_key_policy;
 mod get_key_rotation_status;
+mod get_parameters_for_import;
 mod grant_members;
+mod import_key_material;
+mod import_members;
 mod key_kind;
 mod list_aliases;
 mod list_grants;
@@ -58,6 +62,9 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
         Operation::CreateKey => call.walk(create_key::answer).await,
         Operation::Decrypt => call.walk(decrypt::answer).await,
         Operation::DeleteAlias => call.walk(delete_alias::answer).await,
+        Operation::DeleteImportedKeyMaterial => {
+            call.walk(delete_imported_key_material::answer).await
+        }
         Operation::DescribeKey => call.walk(describe_key::answer).await,
         Operation::DisableKey | Operation::EnableKey => call.walk(enable_key::answer).await,
         Operation::DisableKeyRotation => call.walk(disable_key_rotation::answer).await,
@@ -72,6 +79,8 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
         Operation::GenerateRandom => call.walk(generate_random::answer).await,
         Operation::GetKeyPolicy => call.walk(get_key_policy::answer).await,
         Operation::GetKeyRotationStatus => call.walk(get_key_rotation_status::answer).await,
+        Operation::GetParametersForImport => call.walk(get_parameters_for_import::answer).await,
+        Operation::ImportKeyMaterial => call.walk(import_key_material::answer).await,
         Operation::ListAliases => call.walk(list_aliases::answer).await,
         Operation::ListGrants => call.walk(list_grants::answer).await,
         Operation::ListKeyPolicies => call.walk(list_key_policies::answer).await,

@@ -16,8 +16,8 @@ impl Keystore {
     pub(super) fn catch_up(&mut self) -> Result<(), Error> {
         let purged = self.state.purge(self.now());
         self.commit(purged)?;
-        let expired = self.state.expire(self.now());
-        self.commit(expired)?;
+        self.begin_deletions()?;
+        self.expire_due()?;
         let is_at_hand = matches!(self.header.root, RootRecord::KeyFile);
         if is_at_hand || self.opener.sealing.get().is_some() {
             match self.rotate_due() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::grant::GrantFault;
 use super::import::ImportFault;
 use super::key::{KeyState, Origin};
+use super::multi_region::MultiRegionFault;
 use super::policy::PolicyError;
 use super::principal::PrincipalFault;
 use super::tags::TagFault;
@@ -59,6 +60,8 @@ pub enum Error {
     RotationLimit(KeyArn),
     /// Material cannot be imported.
     Import(ImportFault),
+    /// A multi-Region key cannot be replicated, or moved.
+    MultiRegion(MultiRegionFault),
     /// The pending window is not 7 to 30 days.
     DeletionWindow(u16),
     /// The description is over 8192 characters.
@@ -216,6 +219,7 @@ impl Error {
             | Self::PolicyLength => "LimitExceededException",
             Self::Policy(_) => "MalformedPolicyDocumentException",
             Self::Import(fault) => fault.aws_name(),
+            Self::MultiRegion(fault) => fault.aws_name(),
             Self::AliasExists(..) => "AlreadyExistsException",
             Self::AliasReserved(_) => "InvalidAliasNameException",
             Self::KeyIdLength { .. }
@@ -286,6 +290,7 @@ impl Error {
             | Self::RotationUnsupported
             | Self::RotationLimit(_)
             | Self::Import(_)
+            | Self::MultiRegion(_)
             | Self::AliasExists(..)
             | Self::Principal(PrincipalFault::Exists(_))
             | Self::GrantLimit(_)
@@ -377,6 +382,7 @@ impl Error {
                  No more on-demand rotations can be performed for this key: {arn}"
             ),
             Self::Import(fault) => write!(f, "{fault}"),
+            Self::MultiRegion(fault) => write!(f, "{fault}"),
             Self::DeletionWindow(days) if *days < 7 => {
                 invalid(f, &format!("'{days}'"), "pendingWindowInDays", VALUE_MIN, 7)
             }

@@ -171,6 +171,10 @@ impl StoreFile {
             let key = key.ok_or_else(|| self.damaged(Damage::Row { table: "keys", name }))?;
             state.apply(Change::PutKey(key));
         }
+        if let Some(orphan) = state.keys().find(|key| !state.has_primary_of(key)) {
+            let name = key_name(orphan);
+            return Err(self.damaged(Damage::Row { table: "keys", name }));
+        }
         for (name, json) in rows.aliases {
             let alias: Option<Alias> = from_json(&json);
             let alias = alias.filter(|alias| alias_name(alias) == name && state.has_target(alias));

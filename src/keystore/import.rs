@@ -178,12 +178,9 @@ impl KmsKey {
         }
     }
 
-    /// Lets go of material; of what waits for a rotation, even its id.
+    /// Lets go of material, but for its id.
     fn lose(&mut self, id: MaterialId) {
-        self.awaiting.take_if(|material| material.id == id);
-        for material in self.materials.iter_mut().filter(|material| material.id == id) {
-            (material.sealed, material.expires) = (None, None);
-        }
+        self.material_mut(id).into_iter().for_each(SealedMaterial::forget);
         let was_usable = matches!(self.state, KeyState::Enabled | KeyState::Disabled);
         if was_usable && !self.has_all_materials() {
             self.state = KeyState::PendingImport;
@@ -208,15 +205,27 @@ impl Keystore {
             Some(kind) => kind == ImportType::ExistingKeyMaterial,
             None => !key.materials.is_empty(),
         };
-        let is_one_too_many = !is_known && key.awaiting.is_some();
+        // New material comes in by the primary.
+        let is_one_too_many = !is_known && (key.awaiting.is_some() || key.is_replica());
         let is_named_so = wanted.id.is_none_or(|named| named == id);
         if is_known != is_said_to_be_known || is_one_too_many || !is_named_so {
             return Err(ImportFault::IncorrectMaterial(key.arn).into());
         }
         let ImportMaterial { material, expires, description, .. } = wanted;
         let sealed = self.new_material(&key.arn, material)?;
-        key.restore(SealedMaterial { expires, description, ..sealed });
-        self.commit(vec![Change::PutKey(key)])?;
+        let sealed = SealedMaterial { expires, description, ..sealed };
+        let mut changes = Vec::new();
+        if !is_known && !key.materials.is_empty() {
+            let mut wanted = sealed.clone();
+            wanted.forget();
+            // The replicas wait for the same; the key itself is written last, with the material.
+            changes = self.state.change_related(&key.arn, |key| {
+                key.awaiting = Some(wanted.clone());
+            });
+        }
+        key.restore(sealed);
+        changes.push(Change::PutKey(key));
+        self.commit(changes)?;
         Ok(id)
     }
 
@@ -233,24 +242,50 @@ impl Keystore {
         if key.material_mut(id).is_none() {
             return Err(ImportFault::MaterialUnknown(key.arn, id).into());
         }
-        key.lose(id);
-        self.commit(vec![Change::PutKey(key)])?;
+        let changes = self.state.lose(&key.arn, id);
+        self.commit(changes)?;
         Ok(Some(id))
+    }
+
+    /// Takes the material from every key where it has expired.
+    pub(super) fn expire_due(&mut self) -> Result<(), Error> {
+        let now = self.now();
+        while let Some((arn, id)) = self.state.expired(now) {
+            let changes = self.state.lose(&arn, id);
+            self.commit(changes)?;
+        }
+        Ok(())
     }
 }
 
 impl State {
-    /// What takes the material from every key where it has expired.
-    pub(super) fn expire(&self, now: Timestamp) -> Vec<Change> {
-        let is_due = |key: &&KmsKey| key.expires_next().is_some_and(|date| date <= now);
-        let due = self.keys().filter(is_due).cloned().map(|mut key| {
-            let all = key.materials.iter().chain(&key.awaiting);
-            let gone = all.filter(|material| material.expires.is_some_and(|date| date <= now));
-            let gone: Vec<MaterialId> = gone.map(|material| material.id).collect();
-            gone.into_iter().for_each(|id| key.lose(id));
-            Change::PutKey(key)
-        });
-        due.collect()
+    /// What takes one of its materials from a key. What waits for the rotation of a primary goes from
+    /// its replicas too.
+    fn lose(&self, arn: &KeyArn, id: MaterialId) -> Vec<Change> {
+        let Some(key) = self.key(arn) else { return Vec::new() };
+        let is_awaiting = key.awaiting.as_ref().is_some_and(|material| material.id == id);
+        if is_awaiting && !key.is_replica() {
+            return self.change_related(arn, |key| key.awaiting = None);
+        }
+        let mut key = key.clone();
+        key.lose(id);
+        vec![Change::PutKey(key)]
+    }
+
+    /// A key and one of its materials that has expired.
+    fn expired(&self, now: Timestamp) -> Option<(KeyArn, MaterialId)> {
+        let is_over = |material: &&SealedMaterial| material.expires.is_some_and(|end| end <= now);
+        self.keys().find_map(|key| {
+            let gone = key.materials.iter().chain(&key.awaiting).find(is_over)?;
+            Some((key.arn.clone(), gone.id))
+        })
+    }
+}
+
+impl SealedMaterial {
+    /// Keeps of imported material no more than its name.
+    pub(super) fn forget(&mut self) {
+        (self.sealed, self.expires) = (None, None);
     }
 }
 

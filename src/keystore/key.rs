@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::policy::Policy;
 use super::import::ExpirationModel;
+use super::multi_region::MultiRegionConfiguration;
+use super::policy::Policy;
 use super::rotation::{Rotation, RotationType};
 use super::text;
-use crate::spec::{KeyArn, MaterialId};
+use crate::spec::{KeyArn, MaterialId, Region};
 
 /// Where a key is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,8 +164,9 @@ pub(super) struct SealedMaterial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Deletion {
-    #[serde(with = "text")]
-    pub(super) date: Timestamp,
+    /// Absent while a primary waits for its last replica to be gone.
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "text::option")]
+    pub(super) date: Option<Timestamp>,
     pub(super) window_days: u16,
 }
 
@@ -195,6 +197,9 @@ pub struct KmsKey {
     /// Imported material that the next rotation makes the current one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) awaiting: Option<SealedMaterial>,
+    /// Where its primary is, if it is a replica.
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "text::option")]
+    pub(super) primary_region: Option<Region>,
 }
 
 impl KmsKey {
@@ -243,7 +248,15 @@ impl KmsKey {
     /// When it will be purged, in state `PendingDeletion`.
     #[must_use]
     pub fn deletion_date(&self) -> Option<Timestamp> {
-        self.deletion.map(|deletion| deletion.date)
+        self.deletion?.date
+    }
+
+    /// How long it will wait for its deletion once its last replica is gone, in days, in state
+    /// `PendingReplicaDeletion`.
+    #[must_use]
+    pub fn pending_window_days(&self) -> Option<u16> {
+        let waits = self.state == KeyState::PendingReplicaDeletion;
+        self.deletion.filter(|_| waits).map(|deletion| deletion.window_days)
     }
 
     /// The material that seals; none before the first import. While the key waits for import, it may
@@ -259,9 +272,9 @@ impl KmsKey {
         self.materials.iter().map(|material| (material.id, material.created))
     }
 
-    /// The metadata, as `DescribeKey` shows it.
+    /// The metadata, as `DescribeKey` shows it, with what the key alone does not know.
     #[must_use]
-    pub fn metadata(&self) -> KeyMetadata {
+    pub(super) fn metadata(&self, multi_region: Option<MultiRegionConfiguration>) -> KeyMetadata {
         KeyMetadata {
             account: self.arn.scope.account.to_string(),
             arn: self.arn.to_string(),
@@ -279,23 +292,36 @@ impl KmsKey {
             key_state: self.state,
             key_usage: self.usage,
             multi_region: self.arn.id.multi_region,
+            multi_region_configuration: multi_region,
             origin: self.origin,
-            pending_deletion_window_in_days: self.deletion.map(|deletion| deletion.window_days),
+            pending_deletion_window_in_days: self.pending_window_days(),
             valid_to: self.valid_to(),
         }
     }
 
     /// Whether the parts of a record read from disk agree with each other.
     pub(super) fn is_consistent(&self) -> bool {
-        let pending = self.state == KeyState::PendingDeletion;
+        let is_deletion_right = match self.state {
+            KeyState::PendingDeletion => self.deletion_date().is_some(),
+            KeyState::PendingReplicaDeletion => {
+                self.deletion.is_some_and(|deletion| deletion.date.is_none())
+            }
+            _ => self.deletion.is_none(),
+        };
+        let primary = self.primary_region.as_ref();
+        let is_elsewhere =
+            |region: &Region| self.arn.id.multi_region && *region != self.arn.scope.region;
         let is_policy = |text: &String| Policy::of_key(text).is_ok();
         let imported = self.origin == Origin::External;
         let has_what_it_needs = match self.state {
             KeyState::PendingImport => imported && !self.has_all_materials(),
-            KeyState::PendingDeletion => imported || self.has_all_materials(),
+            KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => {
+                imported || self.has_all_materials()
+            }
             _ => self.has_all_materials(),
         };
-        pending == self.deletion.is_some()
+        is_deletion_right
+            && primary.is_none_or(is_elsewhere)
             && has_what_it_needs
             && (imported || self.awaiting.is_none())
             && self.policy.as_ref().is_none_or(is_policy)
@@ -344,9 +370,12 @@ pub struct KeyMetadata {
     pub key_usage: KeyUsage,
     /// Whether it is a multi-Region key.
     pub multi_region: bool,
+    /// Of a multi-Region key, its primary and replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_region_configuration: Option<MultiRegionConfiguration>,
     /// Where its material comes from.
     pub origin: Origin,
-    /// The pending window of a scheduled deletion.
+    /// The pending window of a primary whose replicas are to be deleted first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_deletion_window_in_days: Option<u16>,
     /// When the first of its imported materials expires.
@@ -373,6 +402,7 @@ impl KmsKey {
             rotation: None,
             materials: Vec::new(),
             awaiting: None,
+            primary_region: None,
         }
     }
 }

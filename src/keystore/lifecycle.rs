@@ -33,6 +33,8 @@ pub struct CreateKey {
     pub description: String,
     /// Whether the keystore makes the material or waits for it.
     pub origin: Origin,
+    /// Whether it can have replicas in other Regions.
+    pub multi_region: bool,
     /// Where the key lives, if not in the keystore's scope.
     pub scope: ScopeOptions,
     /// Its policy, as JSON; the default policy if none.
@@ -48,7 +50,7 @@ impl Keystore {
         check_description(&options.description)?;
         options.policy.as_deref().map(check_policy).transpose()?;
         let scope = options.scope.resolve(&self.scope)?;
-        let arn = KeyArn { scope, id: random_id()? };
+        let arn = KeyArn { scope, id: random_id(options.multi_region)? };
         let mut key = KmsKey {
             arn,
             description: options.description.clone(),
@@ -63,19 +65,26 @@ impl Keystore {
             rotation: None,
             materials: Vec::new(),
             awaiting: None,
+            primary_region: None,
         };
         if key.origin == Origin::AwsKms {
             key.materials.push(self.new_material(&key.arn, random_material()?)?);
             key.state = KeyState::Enabled;
         }
-        let metadata = key.metadata();
+        let arn = key.arn.clone();
         self.commit(vec![Change::PutKey(key)])?;
-        Ok(metadata)
+        self.find_key(&arn).map(|key| self.metadata(key))
     }
 
     /// `DescribeKey`: works in every state.
     pub fn describe(&self, id: &KeyId) -> Result<KeyMetadata, Error> {
-        self.resolve(id).map(KmsKey::metadata)
+        self.resolve(id).map(|key| self.metadata(key))
+    }
+
+    /// The metadata of `key`, which is one of this keystore.
+    #[must_use]
+    pub fn metadata(&self, key: &KmsKey) -> KeyMetadata {
+        key.metadata(self.multi_region(key))
     }
 
     /// The keys of the keystore's [scope](Self::scope), oldest first.
@@ -111,16 +120,26 @@ impl Keystore {
     }
 
     /// `ScheduleKeyDeletion`: the key is of no use from now on, and purged with its material and
-    /// aliases when the keystore is first opened after the returned date.
-    pub fn schedule_deletion(&mut self, id: &KeyId, window_days: u16) -> Result<Timestamp, Error> {
+    /// aliases when the keystore is first opened after the returned date. A primary waits for its
+    /// replicas to be gone first; when that will be is not known.
+    pub fn schedule_deletion(
+        &mut self,
+        id: &KeyId,
+        window_days: u16,
+    ) -> Result<Option<Timestamp>, Error> {
         if !(DELETION_WINDOW_DAYS_MIN..=DELETION_WINDOW_DAYS_MAX).contains(&window_days) {
             return Err(Error::DeletionWindow(window_days));
         }
         let mut key = self.resolve(id)?.clone();
         key.check(Operation::ScheduleKeyDeletion)?;
         let window = SignedDuration::from_hours(24 * i64::from(window_days));
-        let date = self.now().saturating_add(window).unwrap_or(Timestamp::MAX);
-        key.state = KeyState::PendingDeletion;
+        let has_replicas = !key.is_replica() && self.state.related(&key.arn).count() > 1;
+        let (state, date) = if has_replicas {
+            (KeyState::PendingReplicaDeletion, None)
+        } else {
+            (KeyState::PendingDeletion, self.now().saturating_add(window).ok())
+        };
+        key.state = state;
         key.deletion = Some(Deletion { date, window_days });
         self.commit(vec![Change::PutKey(key)])?;
         Ok(date)
@@ -162,7 +181,7 @@ impl Keystore {
     }
 }
 
-fn check_description(text: &str) -> Result<(), Error> {
+pub(super) fn check_description(text: &str) -> Result<(), Error> {
     if text.chars().count() <= DESCRIPTION_CHARS_MAX {
         Ok(())
     } else {
@@ -176,8 +195,8 @@ pub(super) fn random_material() -> Result<Secret<[u8; 32]>, Error> {
     Ok(material)
 }
 
-/// A random UUID (RFC 9562, version 4).
-fn random_id() -> Result<ResourceId, Error> {
+/// A random UUID (RFC 9562, version 4), which a multi-Region key has in another form.
+fn random_id(multi_region: bool) -> Result<ResourceId, Error> {
     let bytes = uuid::Builder::from_random_bytes(random()?).into_uuid().into_bytes();
-    Ok(ResourceId { bytes, multi_region: false })
+    Ok(ResourceId { bytes, multi_region })
 }

@@ -106,7 +106,7 @@ impl Keystore {
         Ok(self.opener.sealing.get_or_init(|| SealingKey::derive(&root, &header.store_id)))
     }
 
-    fn find_key(&self, arn: &KeyArn) -> Result<&KmsKey, Error> {
+    pub(super) fn find_key(&self, arn: &KeyArn) -> Result<&KmsKey, Error> {
         self.state.key(arn).ok_or_else(|| Error::KeyNotFound(arn.clone()))
     }
 

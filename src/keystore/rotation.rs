@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::key::{KeySpec, KmsKey, Origin, SealedMaterial};
 use super::lifecycle::random_material;
-use super::state::Change;
+use super::multi_region::MultiRegionFault;
 use super::{Keystore, text};
 use crate::limits::ROTATIONS_PER_KEY_MAX;
-use crate::spec::{KeyId, MaterialId, Operation};
+use crate::spec::{KeyArn, KeyId, MaterialId, Operation};
 
 /// Days between two rotations, if not said otherwise.
 pub const ROTATION_PERIOD_DAYS_DEFAULT: u16 = 365;
@@ -95,9 +95,9 @@ impl KmsKey {
         }
     }
 
-    /// The date of its next rotation, if its state lets it rotate.
+    /// The date of its next rotation, if its state lets it rotate; replicas follow their primary.
     pub(super) fn rotates_next(&self) -> Option<Timestamp> {
-        let rotation = self.rotation?;
+        let rotation = self.rotation.filter(|_| !self.is_replica())?;
         self.check(Operation::RotateKeyOnDemand).is_ok().then_some(rotation.next)
     }
 
@@ -139,54 +139,61 @@ impl Keystore {
         operation: Operation,
         rotation: Option<Rotation>,
     ) -> Result<(), Error> {
-        let mut key = self.resolve(id)?.clone();
+        let key = self.resolve(id)?;
         key.check(operation)?;
         key.check_rotates()?;
-        key.rotation = rotation;
-        self.commit(vec![Change::PutKey(key)])
+        key.check_no_replica()?;
+        let changes = self.state.change_related(&key.arn, |key| key.rotation = rotation);
+        self.commit(changes)
     }
 
     /// `RotateKeyOnDemand`: to new material, or to what was imported for it. Returns its id.
     pub fn rotate(&mut self, id: &KeyId) -> Result<MaterialId, Error> {
-        let mut key = self.resolve(id)?.clone();
+        let key = self.resolve(id)?;
         key.check_rotates()?;
-        let imported = key.awaiting.take();
-        if key.origin != Origin::AwsKms && imported.is_none() {
-            return Err(Error::OriginUnsupported(key.arn, key.origin));
+        if key.origin != Origin::AwsKms && key.awaiting.is_none() {
+            return Err(Error::OriginUnsupported(key.arn.clone(), key.origin));
         }
         key.check(Operation::RotateKeyOnDemand)?;
+        key.check_no_replica()?;
         if key.rotations_on_demand() >= ROTATIONS_PER_KEY_MAX {
-            return Err(Error::RotationLimit(key.arn));
+            return Err(Error::RotationLimit(key.arn.clone()));
         }
-        let material = match imported {
-            Some(imported) => SealedMaterial { created: self.now(), ..imported },
-            None => self.new_material(&key.arn, random_material()?)?,
-        };
-        self.rotate_to(key, material, RotationType::OnDemand)
+        self.check_awaiting(key)?;
+        self.rotate_now(&key.arn.clone(), RotationType::OnDemand)
+    }
+
+    /// Refuses to rotate to imported material that not all related keys have.
+    fn check_awaiting(&self, key: &KmsKey) -> Result<(), Error> {
+        let lacks = |key: &&KmsKey| key.awaiting.as_ref().is_some_and(|one| one.sealed.is_none());
+        match self.state.related(&key.arn).find(lacks) {
+            None => Ok(()),
+            Some(key) => Err(MultiRegionFault::ReplicaLacksMaterial(key.arn.clone()).into()),
+        }
     }
 
     /// Rotates every key whose time has come. One that was missed several times rotates once.
     pub(super) fn rotate_due(&mut self) -> Result<(), Error> {
         let now = self.now();
         let is_due = |key: &&KmsKey| key.rotates_next().is_some_and(|next| next <= now);
-        let due: Vec<KmsKey> = self.keys().filter(is_due).cloned().collect();
-        for mut key in due {
-            key.rotation = key.rotation.map(|rotation| Rotation::after(now, rotation.period_days));
-            let material = self.new_material(&key.arn, random_material()?)?;
-            self.rotate_to(key, material, RotationType::Automatic)?;
-        }
-        Ok(())
+        let due: Vec<KeyArn> = self.keys().filter(is_due).map(|key| key.arn.clone()).collect();
+        due.iter().try_for_each(|arn| self.rotate_now(arn, RotationType::Automatic).map(drop))
     }
 
-    fn rotate_to(
-        &mut self,
-        mut key: KmsKey,
-        material: SealedMaterial,
-        kind: RotationType,
-    ) -> Result<MaterialId, Error> {
-        let id = material.id;
-        key.materials.push(SealedMaterial { rotation: Some(kind), ..material });
-        self.commit(vec![Change::PutKey(key)])?;
+    /// Rotates a key and all related ones: to what was imported for it, or to new material.
+    fn rotate_now(&mut self, arn: &KeyArn, kind: RotationType) -> Result<MaterialId, Error> {
+        let now = self.now();
+        let fresh = self.new_material(arn, random_material()?)?;
+        let mut id = fresh.id;
+        let changes = self.state.change_related(arn, |key| {
+            let next = key.awaiting.take().unwrap_or_else(|| fresh.clone());
+            id = next.id;
+            key.materials.push(SealedMaterial { created: now, rotation: Some(kind), ..next });
+            if kind == RotationType::Automatic {
+                key.rotation = key.rotation.map(|old| Rotation::after(now, old.period_days));
+            }
+        });
+        self.commit(changes)?;
         Ok(id)
     }
 }

@@ -12,6 +12,7 @@ use super::alias::Alias;
 use super::error::Error;
 use super::grant::Grants;
 use super::key::KmsKey;
+use super::multi_region::MultiRegionConfiguration;
 use super::policy::Policy;
 use super::principal::{Principal, PrincipalFault};
 use super::{Keystore, parse_key_id};
@@ -252,6 +253,20 @@ impl Snapshot {
     #[must_use]
     pub fn key(&self, arn: &KeyArn) -> Option<&Arc<ServedKey>> {
         self.regions.get(&arn.scope)?.keys.get(&arn.id)
+    }
+
+    /// The primary of `key` and its replicas; none if it is no multi-Region key.
+    #[must_use]
+    pub fn multi_region(&self, key: &KmsKey) -> Option<MultiRegionConfiguration> {
+        key.arn().id.multi_region.then_some(())?;
+        MultiRegionConfiguration::of(key, self.related(key))
+    }
+
+    /// All that are one multi-Region key with `key`; none if it is no multi-Region key.
+    pub fn related(&self, key: &KmsKey) -> impl Iterator<Item = &KmsKey> {
+        let arn = key.arn();
+        let keys = self.regions.values().filter_map(|region| region.keys.get(&arn.id));
+        keys.map(|key| &key.record).filter(|other| other.is_related_to(arn))
     }
 
     /// Every key in `scope`, in no order.

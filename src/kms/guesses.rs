@@ -96,12 +96,6 @@ pub(super) fn key_spec_not_built(spec: &str) -> Error {
     Error::new("UnsupportedOperationException", message)
 }
 
-/// Multi-Region keys, which are not built here.
-pub(super) fn multi_region_not_built() -> Error {
-    let message = "MultiRegion is not supported by this endpoint.";
-    Error::new("UnsupportedOperationException", message)
-}
-
 /// Keys of custom key stores, which are not built here.
 pub(super) fn origin_not_built(origin: &str) -> Error {
     let message = format!("Origin {origin} is not supported by this endpoint.");
@@ -115,7 +109,7 @@ pub(super) fn wrapping_not_built(member: &str, value: &str) -> Error {
     Error::new("UnsupportedOperationException", message)
 }
 
-/// Imported material that expires without a date; the text is one of LocalStack's.
+/// Imported material that expires without a date; the text is one of `LocalStack`'s.
 pub(super) fn valid_to_missing() -> Error {
     let message = "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES";
     Error::validation(message)

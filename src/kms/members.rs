@@ -23,9 +23,9 @@ use super::guesses;
 use super::wire::{Pairs, Text};
 use crate::limits::{
     ALIAS_NAME_CHARS_MAX, CIPHERTEXT_BYTES_MAX, GRANT_TOKEN_CHARS_MAX, GRANT_TOKENS_MAX,
-    KEY_ID_CHARS_MAX,
+    KEY_ID_CHARS_MAX, REGION_CHARS_MAX,
 };
-use crate::spec::EncryptionContext;
+use crate::spec::{EncryptionContext, Region};
 
 /// The faults found so far.
 #[derive(Debug, Default)]
@@ -129,6 +129,17 @@ impl Check {
             self.fault(format_args!("Value '{text}'"), member, &rule);
         }
         found.copied()
+    }
+
+    /// A Region, by its form.
+    pub(super) fn region(&mut self, member: &str, text: Option<&Text<'_>>) -> Option<Region> {
+        let text = self.text(member, text, 1..=REGION_CHARS_MAX)?;
+        let region = text.parse();
+        if region.is_err() && (1..=REGION_CHARS_MAX).contains(&text.chars().count()) {
+            let rule = "satisfy regular expression pattern: ^([a-z]+-){2,3}\\d+$";
+            self.fault(format_args!("Value '{text}'"), member, rule);
+        }
+        region.ok()
     }
 
     /// One of the values of an enum, whose names are `names`.

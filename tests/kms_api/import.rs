@@ -51,8 +51,7 @@ impl Caller {
     }
 
     fn parameters(&mut self, key: &str, algorithm: &str, spec: &str) -> Value {
-        let wanted =
-            json!({"KeyId": key, "WrappingAlgorithm": algorithm, "WrappingKeySpec": spec});
+        let wanted = json!({"KeyId": key, "WrappingAlgorithm": algorithm, "WrappingKeySpec": spec});
         let given = self.done("GetParametersForImport", &wanted);
         assert_eq!(given["KeyId"], key);
         given
@@ -80,9 +79,12 @@ fn wrap(algorithm: &str, given: &Value, material: &[u8]) -> String {
     let mut drbg = Drbg::from_system().unwrap();
     let public_key = BASE64.decode(given["PublicKey"].as_str().unwrap()).unwrap();
     let public_key = PublicKey::from_public_key_der(&public_key).unwrap();
-    let mut oaep = |bytes: &[u8]| match algorithm.ends_with("SHA_1") {
-        true => public_key.oaep_encrypt_with_rng::<Sha1, _>(&mut drbg, bytes).unwrap(),
-        false => public_key.oaep_encrypt_with_rng::<Sha256, _>(&mut drbg, bytes).unwrap(),
+    let mut oaep = |bytes: &[u8]| {
+        if algorithm.ends_with("SHA_1") {
+            public_key.oaep_encrypt_with_rng::<Sha1, _>(&mut drbg, bytes).unwrap()
+        } else {
+            public_key.oaep_encrypt_with_rng::<Sha256, _>(&mut drbg, bytes).unwrap()
+        }
     };
     let wrapped = if algorithm.starts_with("RSA_AES") {
         let mut sealed = [0; 128];
@@ -114,7 +116,8 @@ fn material_comes_in_by_every_way_of_wrapping() {
         let given = caller.parameters(&key, algorithm, spec);
         let public_key = BASE64.decode(given["PublicKey"].as_str().unwrap()).unwrap();
         assert_eq!(public_key.len(), bytes, "{spec}");
-        let left = given["ParametersValidTo"].as_f64().unwrap() - Timestamp::now().as_second() as f64;
+        let left =
+            given["ParametersValidTo"].as_f64().unwrap() - Timestamp::now().as_second() as f64;
         assert!((86_380.0..=86_401.0).contains(&left), "valid for {left} seconds");
         let import = json!({
             "KeyId": key, "ImportToken": given["ImportToken"], "ExpirationModel": FOR_GOOD,
@@ -206,10 +209,7 @@ fn what_does_not_belong_together_is_refused() {
     let named = with(&import, "KeyMaterialId", id);
     caller.done("ImportKeyMaterial", &named);
     let wrong = with(&import, "KeyMaterialId", "0".repeat(64));
-    assert_eq!(
-        name(caller.refused("ImportKeyMaterial", &wrong)),
-        "IncorrectKeyMaterialException"
-    );
+    assert_eq!(name(caller.refused("ImportKeyMaterial", &wrong)), "IncorrectKeyMaterialException");
 }
 
 #[test]

@@ -79,6 +79,11 @@ fn imports() {
 }
 
 #[test]
+fn multi_region() {
+    play("multi_region", include_str!("exchanges/multi_region.txt"));
+}
+
+#[test]
 fn rotation() {
     play("rotation", include_str!("exchanges/rotation.txt"));
 }

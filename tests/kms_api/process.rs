@@ -151,7 +151,7 @@ fn what_was_answered_survives_a_kill() {
 
 /// Changes of a key in their order, and where each is to be seen afterwards: operation, members,
 /// the operation that shows it, and what that must say.
-const CHANGES: [(&str, &str, &str, &str); 12] = [
+const CHANGES: [(&str, &str, &str, &str); 14] = [
     ("UpdateKeyDescription", r#""Description": "line 7""#, "DescribeKey", "line 7"),
     ("TagResource", r#""Tags": [{"TagKey": "a", "TagValue": "1"}]"#, "ListResourceTags", r#""a""#),
     ("UntagResource", r#""TagKeys": ["a"]"#, "ListResourceTags", r#""Tags":[]"#),
@@ -160,6 +160,8 @@ const CHANGES: [(&str, &str, &str, &str); 12] = [
     ("RotateKeyOnDemand", "", "ListKeyRotations", "ON_DEMAND"),
     ("CreateAlias", r#""AliasName": "alias/a""#, "ListAliases", "alias/a"),
     ("DeleteAlias", r#""AliasName": "alias/a""#, "ListAliases", r#""Aliases":[]"#),
+    ("ReplicateKey", r#""ReplicaRegion": "eu-west-1""#, "DescribeKey", ":eu-west-1:"),
+    ("UpdatePrimaryRegion", r#""PrimaryRegion": "eu-west-1""#, "DescribeKey", r#""REPLICA""#),
     ("DisableKey", "", "DescribeKey", "Disabled"),
     ("EnableKey", "", "DescribeKey", r#""KeyState":"Enabled""#),
     ("ScheduleKeyDeletion", "", "DescribeKey", "PendingDeletion"),
@@ -173,7 +175,7 @@ fn every_change_that_was_answered_survives_a_kill() {
     make_principal(&home, "tester", "AKIDEXAMPLE");
     let signer = Signer::tester();
     let mut serve = Serve::start(&home);
-    let made = serve.connect().call(&signer, "CreateKey", "{}");
+    let made = serve.connect().call(&signer, "CreateKey", r#"{"MultiRegion": true}"#);
     let made: Value = serde_json::from_str(&made.body).unwrap();
     let key = made["KeyMetadata"]["KeyId"].as_str().unwrap();
     for (change, members, witness, expected) in CHANGES {

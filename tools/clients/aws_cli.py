@@ -62,6 +62,8 @@ def call(driver, asked, folder):
         "AWS_ACCESS_KEY_ID": asked["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": asked["secret_access_key"],
     }
+    if asked["session_token"]:
+        environment["AWS_SESSION_TOKEN"] = asked["session_token"]
     line = command_line(asked["operation"], asked["members"], folder)
     status, out, err = run(driver, line, environment, folder)
     if status == 0:

@@ -12,13 +12,14 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 
 @functools.cache
-def client(endpoint, region, access_key_id, secret_access_key):
+def client(endpoint, region, access_key_id, secret_access_key, session_token):
     return boto3.client(
         "kms",
         endpoint_url=endpoint,
         region_name=region,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
+        aws_session_token=session_token or None,
     )
 
 
@@ -55,8 +56,8 @@ def main():
     print(json.dumps(hello), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        kms = client(*(asked[part] for part in
-                       ("endpoint", "region", "access_key_id", "secret_access_key")))
+        kms = client(*(asked[part] for part in (
+            "endpoint", "region", "access_key_id", "secret_access_key", "session_token")))
         answer = call(kms, asked["operation"], asked["members"])
         print(json.dumps(answer, default=text), flush=True)
 

@@ -9,7 +9,7 @@ has no class of its own for (a client without `unmodelled` has no classes); `cor
 where it takes the time from the answer to a call that came too early or late. Then for each call
 
     {"endpoint": ..., "region": ..., "access_key_id": ..., "secret_access_key": ...,
-     "operation": "Decrypt", "members": {"CiphertextBlob": "<base64>"}}
+     "session_token": ..., "operation": "Decrypt", "members": {"CiphertextBlob": "<base64>"}}
 
 it answers one of
 
@@ -51,6 +51,7 @@ class Principal:
 
     access_key_id: str
     secret_access_key: str
+    session_token: str = ""
     region: str = "us-east-1"
 
 

@@ -11,8 +11,12 @@ const BLOBS = ["CiphertextBlob", "Plaintext", "Message", "Signature", "Mac", "Pu
 
 const clients = new Map();
 
-function client({ endpoint, region, access_key_id, secret_access_key }) {
-  const credentials = { accessKeyId: access_key_id, secretAccessKey: secret_access_key };
+function client({ endpoint, region, access_key_id, secret_access_key, session_token }) {
+  const credentials = {
+    accessKeyId: access_key_id,
+    secretAccessKey: secret_access_key,
+    sessionToken: session_token || undefined,
+  };
   const name = JSON.stringify([endpoint, region, credentials]);
   if (!clients.has(name)) clients.set(name, new sdk.KMSClient({ endpoint, region, credentials }));
   return clients.get(name);

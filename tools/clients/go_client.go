@@ -26,6 +26,7 @@ type where struct {
 	Region          string `json:"region"`
 	AccessKeyID     string `json:"access_key_id"`
 	SecretAccessKey string `json:"secret_access_key"`
+	SessionToken    string `json:"session_token"`
 }
 
 type asked struct {
@@ -52,7 +53,7 @@ func client(to where) *kms.Client {
 			Region:           to.Region,
 			EndpointResolver: kms.EndpointResolverFromURL(to.Endpoint),
 			Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider(
-				to.AccessKeyID, to.SecretAccessKey, "")),
+				to.AccessKeyID, to.SecretAccessKey, to.SessionToken)),
 		})
 	}
 	return clients[to]

@@ -1,5 +1,6 @@
 """`keymill serve`, with a home of its own."""
 
+import json
 import os
 import pathlib
 import re
@@ -32,6 +33,25 @@ class Home:
         file.unlink()
         return Principal(access_key_id, secret)
 
+    def session(self, name):
+        """A temporary access key of a user."""
+        made = subprocess.run(self.command("--json", "principal", "session", name), check=True,
+                              capture_output=True, text=True)
+        made = json.loads(made.stdout)["Principal"]
+        return Principal(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+
+    @property
+    def certificate(self):
+        """A file with a certificate for this address and its key; made when first asked for."""
+        file = self.folder / "certificate.pem"
+        if not file.exists():
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=keymill",
+                 "-addext", "subjectAltName=IP:127.0.0.1", "-out", file, "-keyout", file],
+                check=True, capture_output=True)
+        return file
+
     def serve(self, *options, before=()):
         """Starts a server, by the command line `before` if that is given."""
         return Server(self, options, before)
@@ -58,7 +78,7 @@ class Server:
             if not line:
                 raise RuntimeError(f"the endpoint ended with {self.process.wait()}: {told}")
             told += line
-        self.endpoint, self.address = re.search(r"(http://(\S+))", told).groups()
+        self.endpoint, self.address = re.search(r"(https?://(\S+))", told).groups()
         # What else it says is read, so that it never waits for a reader.
         threading.Thread(target=self.process.stderr.read, daemon=True).start()
 

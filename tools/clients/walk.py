@@ -102,6 +102,12 @@ def take(step, walk):
     return "ok", None
 
 
+def trusting(certificate):
+    """The variables by which clients are told to trust `certificate` besides."""
+    return dict.fromkeys(["AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"],
+                         str(certificate))
+
+
 def walk_all(keymill, command, chosen):
     """The outcomes of all steps for one client, against a server of its own; and its name."""
     program = pathlib.Path(command)
@@ -110,7 +116,7 @@ def walk_all(keymill, command, chosen):
         home = Home(keymill, folder)
         principals = users(home)
         with home.serve() as server:
-            client = Client([*interpreter, str(program)], ENVIRONMENT)
+            client = Client([*interpreter, str(program)], ENVIRONMENT | trusting(home.certificate))
             walk = Walk(client, server, principals)
             started = time.monotonic()
             outcomes = {step.name: take(step, walk) for step in chosen}

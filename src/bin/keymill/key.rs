@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use keymill::keystore::{CreateKey, ImportMaterial, KeyMetadata, KmsKey, Origin};
+use keymill::keystore::{CreateKey, ImportMaterial, KeyMetadata, Origin};
 use keymill::secret::Secret;
 use keymill::spec::{KeyArn, KeyId};
 use serde_json::json;
@@ -72,7 +72,7 @@ fn create(arguments: &Arguments, wanted: &KeyCreate) -> Result<(), Failure> {
 
 fn list(arguments: &Arguments) -> Result<(), Failure> {
     let keystore = home::open(arguments)?;
-    let keys: Vec<KeyMetadata> = keystore.keys().map(KmsKey::metadata).collect();
+    let keys: Vec<KeyMetadata> = keystore.keys().map(|key| keystore.metadata(key)).collect();
     report(arguments.json, &json!({ "Keys": keys }), |_| {
         let line =
             |key: &KeyMetadata| format!("{}  {:?}  {}\n", key.arn, key.key_state, key.description);

@@ -24,7 +24,8 @@
 //! A principal may be given a `session_token`, with the time it `expires`; a key a `description`, a
 //! `state` (`Enabled`, `Disabled`, `PendingImport`, which goes without materials), a `policy`; a
 //! grant an `id` (else one that follows from what it says), a `name`, a `retiring` principal and
-//! `encryption_context_equals`. Secrets stand open in a seed, so that nothing of value belongs in
+//! `encryption_context_equals`. Of multi-Region keys (`mrk-...`) with one id the first is the
+//! primary, the others are its replicas and have the same materials. Secrets stand open in a seed, so that nothing of value belongs in
 //! one.
 //!
 //! A keystore that was made from a seed is marked so; no other one can be put back to one, since
@@ -150,12 +151,19 @@ impl Seed {
         let grants = self.keys.iter().flat_map(|key| key.grants.iter().map(move |g| (key, g)));
         let ids = grants.map(|(key, (id, terms))| grant_id(&key.arn, *id, terms).to_string());
         once("grant", ids.collect())?;
-        self.keys.iter().try_for_each(SeedKey::check)
+        self.keys.iter().try_for_each(|key| key.check(self.primary_of(key)))
+    }
+
+    /// The primary of a key that is a replica.
+    fn primary_of(&self, key: &SeedKey) -> Option<&SeedKey> {
+        let owner = |key: &SeedKey| (key.arn.scope.partition, key.arn.scope.account, key.arn.id);
+        let first = self.keys.iter().find(|first| owner(first) == owner(key));
+        first.filter(|first| key.arn.id.multi_region && first.arn != key.arn)
     }
 }
 
 impl SeedKey {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, primary: Option<&Self>) -> Result<(), String> {
         let fault = |what: &str| Err(format!("key {}: {what}", self.arn.id));
         match (self.state, self.materials.len()) {
             (KeyState::PendingImport, 0) => {}
@@ -165,6 +173,12 @@ impl SeedKey {
             (_, 0) => return fault("materials is missing: give 64 hexadecimal digits"),
             (_, count) if count > ROTATIONS_PER_KEY_MAX + 1 => return fault("too many materials"),
             _ => {}
+        }
+        let materials = |key: &'_ Self| -> Vec<[u8; 32]> {
+            key.materials.iter().map(|material| *material.expose()).collect()
+        };
+        if primary.is_some_and(|primary| materials(primary) != materials(self)) {
+            return fault("a replica has the materials of its primary, which comes first");
         }
         if self.aliases.len() > ALIASES_PER_KEY_MAX {
             return fault("too many aliases");
@@ -206,7 +220,7 @@ impl Keystore {
             changes.push(Change::PutPrincipal(self.seed_principal(principal)?));
         }
         for key in &seed.keys {
-            changes.push(Change::PutKey(self.seed_key(key)?));
+            changes.push(Change::PutKey(self.seed_key(key, seed.primary_of(key))?));
             for name in &key.aliases {
                 let alias = Alias::new(name.clone(), key.arn.clone(), self.now());
                 changes.push(Change::PutAlias(alias));
@@ -242,7 +256,7 @@ impl Keystore {
         Ok(self.new_principal(copy)?.0)
     }
 
-    fn seed_key(&self, wanted: &SeedKey) -> Result<KmsKey, Error> {
+    fn seed_key(&self, wanted: &SeedKey, primary: Option<&SeedKey>) -> Result<KmsKey, Error> {
         let SeedKey { arn, description, state, policy, materials, .. } = wanted;
         let material =
             |material: &Secret<[u8; 32]>| self.new_material(arn, Secret::new(*material.expose()));
@@ -263,6 +277,7 @@ impl Keystore {
             rotation: None,
             materials: materials.iter().map(material).collect::<Result<_, _>>()?,
             awaiting: None,
+            primary_region: primary.map(|primary| primary.arn.scope.region.clone()),
         })
     }
 }

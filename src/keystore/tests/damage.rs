@@ -42,7 +42,7 @@ fn sample() -> Sample {
 }
 
 fn content(keystore: &Keystore) -> String {
-    let keys: Vec<_> = keystore.list_keys().iter().map(|key| key.metadata()).collect();
+    let keys: Vec<_> = keystore.list_keys().into_iter().map(|key| keystore.metadata(key)).collect();
     serde_json::to_string(&(keys, keystore.list_aliases())).unwrap()
 }
 
@@ -273,8 +273,9 @@ fn rewrite_key(transaction: &redb::WriteTransaction, old: &str, new: &str) {
 fn sealed_material_moves_to_no_other_key() {
     let (home, _, mut keystore) = fresh();
     let other = super::new_key(&mut keystore, super::Origin::AwsKms);
-    let sealed =
-        |keystore: &Keystore, id| keystore.resolve(id).unwrap().materials[0].sealed.clone().unwrap();
+    let sealed = |keystore: &Keystore, id| {
+        keystore.resolve(id).unwrap().materials[0].sealed.clone().unwrap()
+    };
     let pairs = [(sealed(&keystore, &default_key()), sealed(&keystore, &other))];
     drop(keystore);
     for (one, two) in pairs {

@@ -71,10 +71,8 @@ fn material_is_imported_once() {
 fn the_kind_and_the_id_of_an_import_are_checked() {
     let (_home, _, mut keystore) = fresh();
     let key = new_key(&mut keystore, Origin::External);
-    let existing = |byte| ImportMaterial {
-        kind: Some(ImportType::ExistingKeyMaterial),
-        ..material(byte)
-    };
+    let existing =
+        |byte| ImportMaterial { kind: Some(ImportType::ExistingKeyMaterial), ..material(byte) };
     assert_eq!(refusal(keystore.import_material(&key, existing(1)), &key), INCORRECT);
     let first = keystore.import_material(&key, new(1)).unwrap();
     assert_eq!(refusal(keystore.import_material(&key, new(1)), &key), INCORRECT);

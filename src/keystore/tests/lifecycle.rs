@@ -187,7 +187,7 @@ fn a_key_is_purged_when_its_date_has_passed() {
     let (home, clock, mut keystore) = fresh();
     let doomed = new_key(&mut keystore, Origin::AwsKms);
     keystore.create_alias(&"alias/doomed".parse().unwrap(), &doomed).unwrap();
-    let date = keystore.schedule_deletion(&doomed, 7).unwrap();
+    let date = keystore.schedule_deletion(&doomed, 7).unwrap().unwrap();
     assert_eq!(date.as_second(), 1_795_000_000 + 7 * DAY_SECONDS);
     drop(keystore);
 

@@ -6,6 +6,7 @@ mod files;
 mod import;
 mod ledger;
 mod lifecycle;
+mod multi_region;
 mod rotation;
 mod seed;
 

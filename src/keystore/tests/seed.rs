@@ -179,6 +179,26 @@ fn a_seeds_grant_is_one_that_works() {
     assert!(!grant.allows(decrypt, Some(&context("8"))));
 }
 
+/// Of multi-Region keys with one id the first is the primary of the others.
+#[test]
+fn a_seeds_replicas_follow_their_primary() {
+    let key = |region: &str, material: char| {
+        let material = material.to_string().repeat(64);
+        format!(
+            "[[key]]\nid = \"mrk-{}\"\nregion = \"{region}\"\nmaterials = [\"{material}\"]\n",
+            "0".repeat(32)
+        )
+    };
+    let (_home, mut keystore, _) = seeded();
+    let text = key("us-east-1", 'a') + &key("eu-west-1", 'a') + &key("cn-north-1", 'b');
+    keystore.reset_to_seed(&seed(&text).unwrap()).unwrap();
+    let replicas = keystore.keys().filter(|key| key.is_replica());
+    let replicas: Vec<_> = replicas.map(|key| key.arn().scope.region.to_string()).collect();
+    assert_eq!(replicas, ["eu-west-1"]);
+    let told = seed(&(key("us-east-1", 'a') + &key("eu-west-1", 'b'))).unwrap_err().to_string();
+    assert!(told.ends_with("a replica has the materials of its primary, which comes first"));
+}
+
 /// Whatever is cut off a seed or changed in it, it is read or refused, and a refusal shows no secret.
 #[test]
 fn no_fault_of_a_seed_shows_a_secret() {

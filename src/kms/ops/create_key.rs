@@ -35,6 +35,14 @@ pub(in crate::kms) struct Members<'a> {
 /// `OriginType` of the service model.
 const ORIGINS: [&str; 4] = ["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"];
 
+/// Whether the new key is a multi-Region key, and of which kind, as policies may ask for it.
+pub(super) fn multi_region_facts(
+    kind: Option<&str>,
+) -> impl Iterator<Item = (ConditionKey, Fact<'_>)> {
+    let kind_fact = kind.map(|kind| (ConditionKey::MultiRegionKeyType, Fact::Text(kind)));
+    kind_fact.into_iter().chain([(ConditionKey::MultiRegion, Fact::Bool(kind.is_some()))])
+}
+
 /// Answers the call.
 pub(in crate::kms) async fn answer(
     call: &Call<'_>,
@@ -51,13 +59,12 @@ pub(in crate::kms) async fn answer(
     check.end(Some(()))?;
     let bypass = members.bypass_policy_lockout_safety_check == Some(true);
     let mut facts = key_facts(&tags);
+    let multi_region = members.multi_region == Some(true);
     facts.extend([bypass_fact(bypass), (ConditionKey::KeyOrigin, Fact::Text(origin))]);
+    facts.extend(multi_region_facts(multi_region.then_some("PRIMARY")));
     let wanted = KeyUse { members: &facts, ..call.use_of("") };
     ask_principal(&call.snapshot, &wanted, "*")?;
     kind.check()?;
-    if members.multi_region == Some(true) {
-        return Err(guesses::multi_region_not_built());
-    }
     let origin: Origin = origin.parse().map_err(|_| guesses::origin_not_built(origin))?;
     if let Some(policy) = policy {
         let arn = format!("{}:key/00000000-0000-0000-0000-000000000000", call.caller.scope);
@@ -66,6 +73,7 @@ pub(in crate::kms) async fn answer(
     let options = CreateKey {
         description: description.unwrap_or_default().to_owned(),
         origin,
+        multi_region,
         policy: policy.map(str::to_owned),
         tags: tags.clone(),
         ..CreateKey::default()
@@ -73,7 +81,8 @@ pub(in crate::kms) async fn answer(
     let (arn, metadata) = call
         .change(move |keystore| {
             let made = keystore.create_key(&options)?;
-            let metadata = key_metadata(keystore.resolve(&parse_key_id(&made.arn)?)?);
+            let key = keystore.resolve(&parse_key_id(&made.arn)?)?;
+            let metadata = key_metadata(key, keystore.multi_region(key));
             Ok((made.arn, metadata))
         })
         .await?;

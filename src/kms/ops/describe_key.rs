@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::keystore::{ExpirationModel, KeySpec, KeyState, KeyUsage, KmsKey, Origin};
+use crate::keystore::{
+    ExpirationModel, KeySpec, KeyState, KeyUsage, KmsKey, MultiRegionConfiguration, Origin,
+};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
@@ -22,7 +24,7 @@ pub(in crate::kms) struct Members<'a> {
 /// `KeyMetadata` as it is on the wire.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct KeyMetadata<'a> {
+pub(super) struct KeyMetadata<'a> {
     #[serde(rename = "AWSAccountId")]
     account: Shown<Account>,
     arn: String,
@@ -43,41 +45,56 @@ struct KeyMetadata<'a> {
     key_state: KeyState,
     key_usage: KeyUsage,
     multi_region: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    multi_region_configuration: Option<MultiRegionConfiguration>,
     origin: Origin,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_deletion_window_in_days: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_to: Option<Date>,
 }
 
+impl<'a> KeyMetadata<'a> {
+    /// The metadata of a key, with what it does not know itself.
+    pub(super) fn of(key: &'a KmsKey, multi_region: Option<MultiRegionConfiguration>) -> Self {
+        let arn = key.arn();
+        Self {
+            account: Shown(arn.scope.account),
+            arn: arn.to_string(),
+            creation_date: Date(key.created()),
+            current_key_material_id: key.current_material().map(Shown),
+            customer_master_key_spec: key.spec(),
+            deletion_date: key.deletion_date().map(Date),
+            description: key.description(),
+            enabled: key.state() == KeyState::Enabled,
+            encryption_algorithms: ["SYMMETRIC_DEFAULT"],
+            expiration_model: key.expiration_model(),
+            key_id: Shown(arn.id),
+            key_manager: "CUSTOMER",
+            key_spec: key.spec(),
+            key_state: key.state(),
+            key_usage: key.usage(),
+            multi_region: arn.id.multi_region,
+            multi_region_configuration: multi_region,
+            origin: key.origin(),
+            pending_deletion_window_in_days: key.pending_window_days(),
+            valid_to: key.valid_to().map(Date),
+        }
+    }
+}
+
 /// An answer that is a key's metadata.
-pub(super) fn key_metadata(key: &KmsKey) -> Vec<u8> {
+pub(super) fn key_metadata(
+    key: &KmsKey,
+    multi_region: Option<MultiRegionConfiguration>,
+) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer<'a> {
         key_metadata: KeyMetadata<'a>,
     }
 
-    let arn = key.arn();
-    let key_metadata = KeyMetadata {
-        account: Shown(arn.scope.account),
-        arn: arn.to_string(),
-        creation_date: Date(key.created()),
-        current_key_material_id: key.current_material().map(Shown),
-        customer_master_key_spec: key.spec(),
-        deletion_date: key.deletion_date().map(Date),
-        description: key.description(),
-        enabled: key.state() == KeyState::Enabled,
-        encryption_algorithms: ["SYMMETRIC_DEFAULT"],
-        expiration_model: key.expiration_model(),
-        key_id: Shown(arn.id),
-        key_manager: "CUSTOMER",
-        key_spec: key.spec(),
-        key_state: key.state(),
-        key_usage: key.usage(),
-        multi_region: arn.id.multi_region,
-        origin: key.origin(),
-        valid_to: key.valid_to().map(Date),
-    };
-    wire::write(&Answer { key_metadata })
+    wire::write(&Answer { key_metadata: KeyMetadata::of(key, multi_region) })
 }
 
 /// Answers the call.
@@ -91,5 +108,6 @@ pub(in crate::kms) async fn answer(
     let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
     let key_id = check.end(key_id)?;
     let wanted = KeyUse { grant_tokens: &grant_tokens, ..call.use_of(key_id) };
-    Ok(key_metadata(call.access(&wanted)?.key().record()))
+    let key = call.access(&wanted)?.key().record();
+    Ok(key_metadata(key, call.snapshot.multi_region(key)))
 }

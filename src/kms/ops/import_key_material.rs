@@ -83,9 +83,8 @@ impl Members<'_> {
         let model = check.name_of("expirationModel", self.expiration_model.as_ref(), &models);
         let kinds = ["NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"];
         let kind = check.one_of("importType", self.import_type.as_ref(), &kinds);
-        let is_allowed = |c: char| {
-            c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || ":/_.-".contains(c)
-        };
+        let is_allowed =
+            |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || ":/_.-".contains(c);
         let description = check.pattern(
             "keyMaterialDescription",
             self.key_material_description.as_ref(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::managed_key::managed;
-use crate::keystore::{ExpirationModel, KeyMaterial, KmsKey, Origin, RotationType};
+use crate::keystore::{ExpirationModel, KeyMaterial, KmsKey, Origin, RotationType, Snapshot};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::guesses;
@@ -74,13 +74,16 @@ impl Imported {
 }
 
 impl Entry {
-    fn of(key: &KmsKey, material: &KeyMaterial<'_>) -> Self {
+    fn of(snapshot: &Snapshot, key: &KmsKey, material: &KeyMaterial<'_>) -> Self {
         let is_current = key.current_material() == Some(material.id);
         let is_awaiting = key.awaiting_material().is_some_and(|other| other.id == material.id);
         Self {
             key_id: Shown(guesses::id_in_rotations(key.arn())),
             key_material_id: Shown(material.id),
             key_material_state: match () {
+                () if is_awaiting && is_lacking(snapshot, key) => {
+                    "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
+                }
                 () if is_awaiting => "PENDING_ROTATION",
                 () if is_current => "CURRENT",
                 () => "NON_CURRENT",
@@ -90,6 +93,12 @@ impl Entry {
             rotation_type: material.rotation,
         }
     }
+}
+
+/// Whether a related key has not been given the material that waits for rotation.
+fn is_lacking(snapshot: &Snapshot, key: &KmsKey) -> bool {
+    let mut awaiting = snapshot.related(key).filter_map(KmsKey::awaiting_material);
+    awaiting.any(|material| !material.is_there)
 }
 
 /// Answers the call.
@@ -109,8 +118,9 @@ pub(in crate::kms) async fn answer(
     let wanted = materials
         .filter(|material| which == Some("ALL_KEY_MATERIAL") || material.rotation.is_some());
     // Their place is their name: materials are never taken out of the list.
-    let named =
-        wanted.map(|material| (format!("{:06}", material.place), Entry::of(key, &material)));
+    let named = wanted.map(|material| {
+        (format!("{:06}", material.place), Entry::of(&call.snapshot, key, &material))
+    });
     let Page { entries, next_marker } = page.of_entries(named)?;
     Ok(wire::write(&Answer { rotations: entries, truncated: next_marker.is_some(), next_marker }))
 }

@@ -38,6 +38,7 @@ mod managed_key;
 mod policy_members;
 mod put_key_policy;
 mod re_encrypt;
+mod replicate_key;
 mod retire_grant;
 mod revoke_grant;
 mod rotate_key_on_demand;
@@ -47,6 +48,7 @@ mod tags;
 mod untag_resource;
 mod update_alias;
 mod update_key_description;
+mod update_primary_region;
 
 use super::call::Unverified;
 use super::error::Error;
@@ -90,6 +92,7 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
         Operation::ListRetirableGrants => call.walk(list_retirable_grants::answer).await,
         Operation::PutKeyPolicy => call.walk(put_key_policy::answer).await,
         Operation::ReEncrypt => call.walk(re_encrypt::answer).await,
+        Operation::ReplicateKey => call.walk(replicate_key::answer).await,
         Operation::RetireGrant => call.walk(retire_grant::answer).await,
         Operation::RevokeGrant => call.walk(revoke_grant::answer).await,
         Operation::RotateKeyOnDemand => call.walk(rotate_key_on_demand::answer).await,
@@ -98,6 +101,7 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
         Operation::UntagResource => call.walk(untag_resource::answer).await,
         Operation::UpdateAlias => call.walk(update_alias::answer).await,
         Operation::UpdateKeyDescription => call.walk(update_key_description::answer).await,
+        Operation::UpdatePrimaryRegion => call.walk(update_primary_region::answer).await,
         _ => Err(target::unknown()),
     }
 }

@@ -25,7 +25,9 @@ pub(in crate::kms) struct Members<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Answer {
     key_id: Shown<KeyId>,
-    deletion_date: Date,
+    /// Not known while a primary waits for its replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_date: Option<Date>,
     key_state: KeyState,
     pending_window_in_days: u16,
 }
@@ -48,8 +50,11 @@ pub(in crate::kms) async fn answer(
     let date = call.change(move |keystore| keystore.schedule_deletion(&named, days)).await?;
     Ok(wire::write(&Answer {
         key_id: Shown(key),
-        deletion_date: Date(date),
-        key_state: KeyState::PendingDeletion,
+        deletion_date: date.map(Date),
+        key_state: match date {
+            Some(_) => KeyState::PendingDeletion,
+            None => KeyState::PendingReplicaDeletion,
+        },
         pending_window_in_days: days,
     }))
 }

@@ -138,7 +138,7 @@ impl UseFacts<'_> {
             ConditionKey::KeyOrigin => see(Fact::Text(&record.origin().to_string())),
             ConditionKey::MultiRegion => see(Fact::Bool(arn.id.multi_region)),
             ConditionKey::MultiRegionKeyType => {
-                arn.id.multi_region.then(|| see(Fact::Text("PRIMARY")));
+                record.multi_region_key_type().into_iter().for_each(|kind| see(Fact::Text(kind)));
             }
             ConditionKey::ResourceAliases => self
                 .snapshot

@@ -77,6 +77,22 @@ def grant(walk):
     walk.refused(by_policy, PAIR, EncryptionContext=context, **denied, **asked)
 
 
+@step("a session's access key is good with its token only")
+def session(walk):
+    session = walk.server.home.session("tester")
+    walk.call("GenerateRandom", by=session, NumberOfBytes=1)
+    for wrong in ("", "another"):
+        walk.refused("unknown access key", "ListKeys", by=replace(session, session_token=wrong))
+
+
+@step("the way to the server can be encrypted")
+def encrypted(walk):
+    certificate = walk.server.home.certificate
+    with walk.server.home.serve("--tls-cert", certificate, "--tls-key", certificate) as server:
+        walk.equal(server.endpoint.split(":")[0], "https")
+        walk.call("GenerateRandom", at=server, NumberOfBytes=1)
+
+
 @step("a wrong secret and an unknown access key are refused")
 def signature(walk):
     wrong = replace(walk.tester, secret_access_key="wrong")

@@ -83,6 +83,15 @@ pub const CONTEXT_PAIRS_MAX: usize = 256;
 /// Longest plaintext of a ciphertext blob, in bytes (KMS service model).
 pub const PLAINTEXT_BYTES_MAX: usize = 4096;
 
+/// Longest plaintext that an SM2 key encrypts, in bytes (KMS developer guide, "SM2 key spec").
+pub const SM2_PLAINTEXT_BYTES_MAX: usize = 1024;
+
+/// Longest message that is signed or authenticated, in bytes (KMS service model).
+pub const MESSAGE_BYTES_MAX: usize = 4096;
+
+/// Longest signature or message authentication code, in bytes (KMS service model).
+pub const SIGNATURE_BYTES_MAX: usize = 6144;
+
 /// Longest ciphertext blob, in bytes (KMS service model).
 pub const CIPHERTEXT_BYTES_MAX: usize = 6144;
 

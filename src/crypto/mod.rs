@@ -5,6 +5,7 @@
 //! blobs in place.
 
 pub mod arith;
+pub mod asymmetric;
 pub mod check;
 pub mod der;
 pub mod drbg;
@@ -15,6 +16,7 @@ pub mod kdf;
 pub mod key_pair;
 pub mod key_transport;
 pub mod laps;
+pub mod mac;
 pub mod portable;
 pub mod prime;
 pub mod rsa;

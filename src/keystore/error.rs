@@ -19,7 +19,10 @@ use crate::limits::{
     GRANT_CONSTRAINT_PAIRS_MAX, GRANTS_PER_KEY_MAX, KEY_ID_CHARS_MAX, POLICY_BYTES_MAX,
 };
 use crate::spec::key_id::Scope;
-use crate::spec::{Account, Action, AliasName, KeyArn, MaterialId, Partition, PoolId, Region};
+use crate::spec::{
+    Account, Action, AliasName, KeyArn, KeySpec, KeyUsage, MaterialId, Operation, Partition,
+    PoolId, Region,
+};
 
 /// Why an operation on the keystore failed.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub enum Error {
     ArnElsewhere(Region),
     /// No such alias.
     AliasNotFound(Scope, AliasName),
+    /// The secret of an asymmetric or HMAC key does not open.
+    SecretDamaged(KeyArn),
     /// The key has no material of this id.
     MaterialNotFound(KeyArn, MaterialId),
     /// The key is disabled.
@@ -52,6 +57,10 @@ pub enum Error {
     InvalidState(KeyArn, KeyState),
     /// The operation is not for keys of this origin.
     OriginUnsupported(KeyArn, Origin),
+    /// The key is for something else than the operation.
+    KeyUsage(KeyArn, KeyUsage, Operation),
+    /// The operation is not for keys of this spec.
+    KeySpec(KeyArn, KeySpec, Operation),
     /// Keys of this kind do not rotate.
     RotationUnsupported,
     /// A key cannot be given these tags.
@@ -212,6 +221,7 @@ impl Error {
             Self::OriginUnsupported(..) | Self::RotationUnsupported => {
                 "UnsupportedOperationException"
             }
+            Self::KeyUsage(..) | Self::KeySpec(..) => "InvalidKeyUsageException",
             Self::Tag(_) => "TagException",
             Self::RotationLimit(_)
             | Self::AliasLimit(_)
@@ -287,6 +297,8 @@ impl Error {
             | Self::PendingImport(_)
             | Self::InvalidState(..)
             | Self::OriginUnsupported(..)
+            | Self::KeyUsage(..)
+            | Self::KeySpec(..)
             | Self::RotationUnsupported
             | Self::RotationLimit(_)
             | Self::Import(_)
@@ -298,6 +310,7 @@ impl Error {
             Self::Missing(_) | Self::RootKeyMissing(_) => Kind::Missing,
             Self::Exists(_) => Kind::Exists,
             Self::Damaged(..)
+            | Self::SecretDamaged(_)
             | Self::Replaced(_)
             | Self::Newer { .. }
             | Self::RootKeyDamaged(_) => Kind::Damaged,
@@ -373,8 +386,13 @@ impl Error {
             Self::OriginUnsupported(arn, origin) => {
                 write!(f, "{arn} origin is {origin} which is not valid for this operation.")
             }
-            // The service says nothing more.
-            Self::RotationUnsupported => Ok(()),
+            Self::KeyUsage(arn, usage, operation) => {
+                write!(f, "{arn} key usage is {usage} which is not valid for {operation}.")
+            }
+            Self::KeySpec(arn, spec, operation) => {
+                write!(f, "{arn} key KeySpec is {spec} which is not valid for {operation}.")
+            }
+            Self::RotationUnsupported => f.write_str("only symmetric keys rotate"),
             Self::Tag(fault) => write!(f, "{fault}"),
             Self::RotationLimit(arn) => write!(
                 f,
@@ -460,6 +478,7 @@ impl Error {
             Self::MaterialNotFound(arn, id) => {
                 write!(f, "{arn} has no key material {id}")
             }
+            Self::SecretDamaged(arn) => write!(f, "the key material of {arn} is damaged"),
             Self::Principal(fault) => write!(f, "{fault}"),
             Self::PoolUnknown(id) => {
                 write!(f, "the keystore knows no pool {id}: it is another's, or was made later")

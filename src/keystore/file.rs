@@ -9,8 +9,9 @@
 //! pools       (pool id, spec)           -> PoolLedger
 //! ```
 //!
-//! Version 1 of the format had no principals, version 2 no policies, grants and pools. Their files
-//! are read as they are, and become version 3 with the first change that is written to them.
+//! Version 1 of the format had no principals, version 2 no policies, grants and pools, version 3 no
+//! asymmetric and HMAC keys. Their files are read as they are, and become version 4 with the first
+//! change that is written to them.
 //!
 //! Every open verifies the checksum of every page, so that a damaged file is an error at the door
 //! and never a surprise, or a panic of the database, inside. Every write is one transaction in two
@@ -48,7 +49,7 @@ const POOLS: TableDefinition<(&str, &str), &str> = TableDefinition::new("pools")
 
 const HEADER: &str = "header";
 const FORMAT: &str = "keymill keystore";
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 const VERSION_MIN: u64 = 1;
 
 /// A keystore is small; this is redb's cache, in bytes.

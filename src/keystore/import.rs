@@ -12,11 +12,11 @@ use serde::{Serialize, Serializer};
 
 use super::Keystore;
 use super::error::Error;
-use super::key::{KeyState, KmsKey, Origin, SealedMaterial, UnknownName};
+use super::key::{KeyState, KmsKey, Origin, SealedMaterial};
 use super::state::{Change, State};
 use crate::crypto::seal::material_id;
 use crate::secret::Secret;
-use crate::spec::{KeyArn, KeyId, MaterialId, Operation};
+use crate::spec::{KeyArn, KeyId, KeySpec, MaterialId, Operation, UnknownName};
 
 /// Whether imported material expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,9 +134,11 @@ impl fmt::Display for ImportFault {
 }
 
 impl KmsKey {
-    /// Whether everything is there that was ever sealed under the key.
+    /// Whether everything is there that was ever sealed under the key; only symmetric keys have
+    /// materials.
     pub(super) fn has_all_materials(&self) -> bool {
-        !self.materials.is_empty() && self.materials.iter().all(|one| one.sealed.is_some())
+        self.spec != KeySpec::SymmetricDefault
+            || !self.materials.is_empty() && self.materials.iter().all(|one| one.sealed.is_some())
     }
 
     /// When the first of its imported materials expires.

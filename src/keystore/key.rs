@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::algorithm_names::AlgorithmNames;
 use super::import::ExpirationModel;
+use super::key_secret::SealedSecret;
 use super::multi_region::MultiRegionConfiguration;
 use super::policy::Policy;
 use super::rotation::{Rotation, RotationType};
 use super::text;
-use crate::spec::{KeyArn, MaterialId, Region};
+use crate::spec::{Algorithms, KeyArn, KeySpec, KeyUsage, MaterialId, Region, UnknownName};
 
 /// Where a key is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,60 +85,6 @@ impl FromStr for Origin {
     }
 }
 
-/// The text names no value of the enum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownName;
-
-/// What kind of key it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KeySpec {
-    /// A 256-bit symmetric key.
-    #[default]
-    #[serde(rename = "SYMMETRIC_DEFAULT")]
-    SymmetricDefault,
-}
-
-/// What a key is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KeyUsage {
-    /// Wrapping and unwrapping.
-    #[default]
-    #[serde(rename = "ENCRYPT_DECRYPT")]
-    EncryptDecrypt,
-}
-
-impl fmt::Display for KeyUsage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EncryptDecrypt => f.pad("ENCRYPT_DECRYPT"),
-        }
-    }
-}
-
-impl fmt::Display for KeySpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SymmetricDefault => f.pad("SYMMETRIC_DEFAULT"),
-        }
-    }
-}
-
-impl FromStr for KeySpec {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "SYMMETRIC_DEFAULT" { Ok(Self::SymmetricDefault) } else { Err(UnknownName) }
-    }
-}
-
-impl FromStr for KeyUsage {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "ENCRYPT_DECRYPT" { Ok(Self::EncryptDecrypt) } else { Err(UnknownName) }
-    }
-}
-
 /// One material of a key, sealed under the root key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -181,7 +129,9 @@ pub struct KmsKey {
     pub(super) created: Timestamp,
     pub(super) state: KeyState,
     pub(super) origin: Origin,
+    #[serde(with = "text")]
     pub(super) spec: KeySpec,
+    #[serde(with = "text")]
     pub(super) usage: KeyUsage,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) deletion: Option<Deletion>,
@@ -192,7 +142,7 @@ pub struct KmsKey {
     pub(super) tags: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) rotation: Option<Rotation>,
-    /// Oldest first; the last one is current.
+    /// Of a symmetric key. Oldest first; the last one is current.
     pub(super) materials: Vec<SealedMaterial>,
     /// Imported material that the next rotation makes the current one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -200,6 +150,9 @@ pub struct KmsKey {
     /// Where its primary is, if it is a replica.
     #[serde(skip_serializing_if = "Option::is_none", default, with = "text::option")]
     pub(super) primary_region: Option<Region>,
+    /// Of a key of any other kind.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) secret: Option<SealedSecret>,
 }
 
 impl KmsKey {
@@ -231,6 +184,12 @@ impl KmsKey {
     #[must_use]
     pub fn usage(&self) -> KeyUsage {
         self.usage
+    }
+
+    /// What can be done with it.
+    #[must_use]
+    pub fn algorithms(&self) -> Algorithms {
+        Algorithms::of(self.spec, self.usage)
     }
 
     /// Its description, up to 8192 characters; may be empty.
@@ -280,11 +239,11 @@ impl KmsKey {
             arn: self.arn.to_string(),
             creation_date: self.created,
             current_key_material_id: self.current_material(),
-            customer_master_key_spec: self.spec,
+            customer_master_key_spec: self.spec.in_older_enum(),
             deletion_date: self.deletion_date(),
             description: self.description.clone(),
             enabled: self.state == KeyState::Enabled,
-            encryption_algorithms: vec!["SYMMETRIC_DEFAULT"],
+            algorithms: self.algorithms().into(),
             expiration_model: self.expiration_model(),
             key_id: self.arn.id.to_string(),
             key_manager: "CUSTOMER",
@@ -301,6 +260,9 @@ impl KmsKey {
 
     /// Whether the parts of a record read from disk agree with each other.
     pub(super) fn is_consistent(&self) -> bool {
+        if !self.has_secret_of_its_kind() {
+            return false;
+        }
         let is_deletion_right = match self.state {
             KeyState::PendingDeletion => self.deletion_date().is_some(),
             KeyState::PendingReplicaDeletion => {
@@ -326,6 +288,14 @@ impl KmsKey {
             && (imported || self.awaiting.is_none())
             && self.policy.as_ref().is_none_or(is_policy)
     }
+
+    /// Whether what it is, what it is for and what it has go together.
+    fn has_secret_of_its_kind(&self) -> bool {
+        let is_symmetric = self.spec == KeySpec::SymmetricDefault;
+        self.spec.usages().contains(&self.usage)
+            && is_symmetric == self.secret.is_none()
+            && (is_symmetric || self.materials.is_empty())
+    }
 }
 
 /// `KeyMetadata` of the KMS model. Serialized with AWS's member names, dates as ISO 8601 text,
@@ -345,7 +315,8 @@ pub struct KeyMetadata {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::option::serialize")]
     pub current_key_material_id: Option<MaterialId>,
     /// The old name of `KeySpec`.
-    pub customer_master_key_spec: KeySpec,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::option::serialize")]
+    pub customer_master_key_spec: Option<KeySpec>,
     /// When the key will be purged.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text::option::serialize")]
     pub deletion_date: Option<Timestamp>,
@@ -353,8 +324,9 @@ pub struct KeyMetadata {
     pub description: String,
     /// Whether the state is `Enabled`.
     pub enabled: bool,
-    /// Always `SYMMETRIC_DEFAULT`.
-    pub encryption_algorithms: Vec<&'static str>,
+    /// What can be done with it.
+    #[serde(flatten)]
+    pub algorithms: AlgorithmNames,
     /// Set for imported material.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiration_model: Option<ExpirationModel>,
@@ -363,10 +335,12 @@ pub struct KeyMetadata {
     /// Always `CUSTOMER`.
     pub key_manager: &'static str,
     /// What kind of key it is.
+    #[serde(serialize_with = "text::serialize")]
     pub key_spec: KeySpec,
     /// Where the key is in its life.
     pub key_state: KeyState,
     /// What the key is for.
+    #[serde(serialize_with = "text::serialize")]
     pub key_usage: KeyUsage,
     /// Whether it is a multi-Region key.
     pub multi_region: bool,
@@ -395,7 +369,7 @@ impl KmsKey {
             state,
             origin,
             spec: KeySpec::default(),
-            usage: KeyUsage::default(),
+            usage: KeyUsage::EncryptDecrypt,
             deletion: None,
             policy: None,
             tags: BTreeMap::new(),
@@ -403,6 +377,7 @@ impl KmsKey {
             materials: Vec::new(),
             awaiting: None,
             primary_region: None,
+            secret: None,
         }
     }
 }

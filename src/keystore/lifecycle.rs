@@ -7,10 +7,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::Error;
-use super::key::{
-    Deletion, KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, SealedMaterial,
-};
+use super::key::{Deletion, KeyMetadata, KeyState, KmsKey, Origin, SealedMaterial};
 use super::key_policy::check_policy;
+use super::key_secret::NewKey;
 use super::material::Material;
 use super::root::{fill_random, random};
 use super::state::Change;
@@ -18,7 +17,7 @@ use super::tags::check_tags;
 use super::{Keystore, ScopeOptions};
 use crate::limits::DESCRIPTION_CHARS_MAX;
 use crate::secret::Secret;
-use crate::spec::{KeyArn, KeyId, Operation, ResourceId};
+use crate::spec::{KeyArn, KeyId, KeySpec, KeyUsage, Operation, ResourceId};
 
 /// Days a key waits for its deletion, if not said otherwise.
 pub const DELETION_WINDOW_DAYS_DEFAULT: u16 = 30;
@@ -44,9 +43,25 @@ pub struct CreateKey {
 }
 
 impl Keystore {
-    /// `CreateKey`: a key with a random id, enabled, or waiting for import if of origin
+    /// `CreateKey`: a symmetric key with a random id, enabled, or waiting for import if of origin
     /// `EXTERNAL`.
     pub fn create_key(&mut self, options: &CreateKey) -> Result<KeyMetadata, Error> {
+        self.create_key_of(options, &NewKey::Symmetric, KeyUsage::EncryptDecrypt)
+    }
+
+    /// As [`create_key`](Self::create_key), for a key of any kind. Those that are not symmetric are
+    /// of the keystore's own making.
+    ///
+    /// # Panics
+    ///
+    /// If a key of this spec cannot be for `usage`, or one that is not symmetric is to be imported.
+    pub fn create_key_of(
+        &mut self,
+        options: &CreateKey,
+        new: &NewKey,
+        usage: KeyUsage,
+    ) -> Result<KeyMetadata, Error> {
+        assert!(new.spec().usages().contains(&usage), "a usage of the spec");
         check_description(&options.description)?;
         options.policy.as_deref().map(check_policy).transpose()?;
         let scope = options.scope.resolve(&self.scope)?;
@@ -57,8 +72,8 @@ impl Keystore {
             created: self.now(),
             state: KeyState::PendingImport,
             origin: options.origin,
-            spec: KeySpec::default(),
-            usage: KeyUsage::default(),
+            spec: new.spec(),
+            usage,
             deletion: None,
             policy: options.policy.clone(),
             tags: check_tags(options.tags.clone())?,
@@ -66,8 +81,12 @@ impl Keystore {
             materials: Vec::new(),
             awaiting: None,
             primary_region: None,
+            secret: None,
         };
-        if key.origin == Origin::AwsKms {
+        if new.spec() != KeySpec::SymmetricDefault {
+            key.seal_secret(new, self.sealing_key()?)?;
+            key.state = KeyState::Enabled;
+        } else if key.origin == Origin::AwsKms {
             key.materials.push(self.new_material(&key.arn, random_material()?)?);
             key.state = KeyState::Enabled;
         }

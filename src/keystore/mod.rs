@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+mod algorithm_names;
 mod alias;
 mod clock;
 mod closed;
@@ -39,6 +40,7 @@ mod import;
 mod import_token;
 mod key;
 mod key_policy;
+mod key_secret;
 mod ledger;
 mod lifecycle;
 mod material;
@@ -59,6 +61,7 @@ mod tags;
 mod tests;
 mod text;
 
+pub use algorithm_names::AlgorithmNames;
 pub use alias::{Alias, AliasEntry};
 pub use clock::{Clock, SystemClock};
 pub use closed::ClosedKeystore;
@@ -69,8 +72,9 @@ pub use grant::{
 };
 pub use import::{ExpirationModel, ImportFault, ImportMaterial, ImportType};
 pub use import_token::ImportToken;
-pub use key::{KeyMetadata, KeySpec, KeyState, KeyUsage, KmsKey, Origin, UnknownName};
+pub use key::{KeyMetadata, KeyState, KmsKey, Origin};
 pub use key_policy::check_policy;
+pub use key_secret::{KeySecret, NewKey};
 pub use ledger::{Claim, PoolLedger};
 pub use lifecycle::{CreateKey, DELETION_WINDOW_DAYS_DEFAULT};
 pub use material::Material;

@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::key::{KeySpec, KmsKey, Origin, SealedMaterial};
+use super::key::{KmsKey, Origin, SealedMaterial};
 use super::lifecycle::random_material;
 use super::multi_region::MultiRegionFault;
 use super::{Keystore, text};
 use crate::limits::ROTATIONS_PER_KEY_MAX;
-use crate::spec::{KeyArn, KeyId, MaterialId, Operation};
+use crate::spec::{KeyArn, KeyId, KeySpec, MaterialId, Operation};
 
 /// Days between two rotations, if not said otherwise.
 pub const ROTATION_PERIOD_DAYS_DEFAULT: u16 = 365;
@@ -92,6 +92,7 @@ impl KmsKey {
     pub fn check_rotates(&self) -> Result<(), Error> {
         match self.spec {
             KeySpec::SymmetricDefault => Ok(()),
+            _ => Err(Error::RotationUnsupported),
         }
     }
 

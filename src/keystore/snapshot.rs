@@ -12,6 +12,7 @@ use super::alias::Alias;
 use super::error::Error;
 use super::grant::Grants;
 use super::key::KmsKey;
+use super::key_secret::KeySecret;
 use super::multi_region::MultiRegionConfiguration;
 use super::policy::Policy;
 use super::principal::{Principal, PrincipalFault};
@@ -19,7 +20,7 @@ use super::{Keystore, parse_key_id};
 use crate::crypto::seal::WrappingKey;
 use crate::secret::Secret;
 use crate::spec::key_id::Scope;
-use crate::spec::{AliasName, KeyArn, KeyId, MaterialId, Region, ResourceId};
+use crate::spec::{AliasName, KeyArn, KeyId, MaterialId, Operation, Region, ResourceId};
 
 /// Every key, alias and principal of a keystore, read only.
 #[derive(Debug, Default)]
@@ -49,6 +50,8 @@ pub struct ServedKey {
     latest_grants: Arc<Grants>,
     /// Oldest first, like the record's; without those that are gone or damaged.
     materials: Vec<Arc<WrappingKey>>,
+    /// Of a key that is not symmetric, unless it is damaged.
+    secret: Option<Arc<KeySecret>>,
 }
 
 impl ServedKey {
@@ -95,6 +98,12 @@ impl ServedKey {
         self.material(id)
     }
 
+    /// The secret of an asymmetric or HMAC key, if the key may be used for `operation` now.
+    pub fn secret(&self, operation: Operation) -> Result<&Arc<KeySecret>, Error> {
+        self.record.check_use(operation)?;
+        self.secret.as_ref().ok_or_else(|| Error::SecretDamaged(self.record.arn.clone()))
+    }
+
     /// The key with other grants for whoever shows a token.
     fn with_latest_grants(self: &Arc<Self>, latest: &Arc<Grants>) -> Arc<Self> {
         if Arc::ptr_eq(&self.latest_grants, latest) {
@@ -117,6 +126,7 @@ impl ServedKey {
             grants: Arc::clone(grants),
             latest_grants: Arc::clone(grants),
             materials: self.materials.clone(),
+            secret: self.secret.clone(),
         }
     }
 
@@ -349,6 +359,7 @@ fn serve_key(
         grants: Arc::clone(grants),
         latest_grants: Arc::clone(grants),
         materials,
+        secret: record.open_secret(sealing).map(Arc::new),
     })
 }
 

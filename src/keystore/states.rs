@@ -6,7 +6,7 @@
 
 use super::error::Error;
 use super::key::{KeyState, KmsKey, Origin};
-use crate::spec::Operation;
+use crate::spec::{Action, KeyUsage, Operation};
 
 use KeyState::{
     Creating, Disabled, Enabled, PendingDeletion, PendingImport, PendingReplicaDeletion,
@@ -22,9 +22,22 @@ impl KmsKey {
         if is_allowed(operation, self.state) { Ok(()) } else { Err(self.refusal(operation)) }
     }
 
+    /// Whether `operation` may use the key's material now: by its state, and by its kind.
+    pub fn check_use(&self, operation: Operation) -> Result<(), Error> {
+        self.check(operation)?;
+        let action = Action::Call(operation);
+        match KeyUsage::wanted_for(operation) {
+            Some(usage) if usage != self.usage => {
+                Err(Error::KeyUsage(self.arn.clone(), self.usage, operation))
+            }
+            _ if action.suits(self.spec, self.usage) => Ok(()),
+            _ => Err(Error::KeySpec(self.arn.clone(), self.spec, operation)),
+        }
+    }
+
     /// Whether data keys may be wrapped and unwrapped under the key now.
     pub(super) fn check_usable(&self) -> Result<(), Error> {
-        self.check(Operation::GenerateDataKeyPairWithoutPlaintext)
+        self.check_use(Operation::GenerateDataKeyPairWithoutPlaintext)
     }
 
     fn refusal(&self, operation: Operation) -> Error {

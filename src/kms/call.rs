@@ -30,7 +30,9 @@ use super::sigv4::{Signed, region_of};
 use super::weather::{Class, Fate, Weather};
 use super::{guesses, ops, target, wire};
 use crate::crypto::KeyPairBatch;
-use crate::keystore::{Keystore, ServedKey, Snapshot};
+use crate::crypto::asymmetric::AsymmetricKey;
+use crate::crypto::drbg::Drbg;
+use crate::keystore::{KeySecret, Keystore, ServedKey, Snapshot};
 use crate::pipeline::authorize::{
     Access, AuthorizeError, Caller, KeyUse, Via, access, ask_principal,
 };
@@ -274,6 +276,20 @@ impl Call<'_> {
     pub(super) fn check_alias(&self, name: &AliasName) -> Result<(), Error> {
         let arn = format!("{}:{name}", self.caller.scope);
         Ok(ask_principal(&self.snapshot, &self.use_of(""), &arn)?)
+    }
+
+    /// Computes with an asymmetric key beside the event loop, for which it would take too long.
+    pub(super) async fn with_secret<T: Send + 'static>(
+        &self,
+        secret: &Arc<KeySecret>,
+        compute: impl FnOnce(&AsymmetricKey, &mut Drbg) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let secret = Arc::clone(secret);
+        let done = tokio::task::spawn_blocking(move || {
+            let mut drbg = Drbg::from_system().ok()?;
+            secret.pair().map(|pair| compute(pair, &mut drbg))
+        });
+        done.await.ok().flatten().ok_or_else(Error::internal)
     }
 
     /// Changes the keystore beside the event loop; the change is on the disk when this returns.

@@ -11,6 +11,7 @@ use crate::keystore;
 use crate::pipeline::authorize::AuthorizeError;
 use crate::pipeline::take::TakeError;
 use crate::pool;
+use crate::spec::KeySpec;
 
 /// A failure as it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,15 @@ impl Error {
         Self::new("ThrottlingException", message)
     }
 
+    /// A key that is not for `algorithm`.
+    pub(super) fn algorithm_of_other_keys(
+        algorithm: impl core::fmt::Display,
+        spec: KeySpec,
+    ) -> Self {
+        let message = format!("Algorithm {algorithm} is incompatible with key spec {spec}.");
+        Self::new("InvalidKeyUsageException", message)
+    }
+
     /// A failure of this program or machine. What it is goes nowhere but to the operator.
     pub(super) const fn internal() -> Self {
         Self::bare("KMSInternalException")
@@ -69,10 +79,9 @@ impl Error {
 impl From<keystore::Error> for Error {
     fn from(error: keystore::Error) -> Self {
         match error.aws_name() {
-            Some(name) => match error.to_string() {
-                message if message.is_empty() => Self::bare(name),
-                message => Self::new(name, message),
-            },
+            // The service says nothing more.
+            Some(name) if matches!(error, keystore::Error::RotationUnsupported) => Self::bare(name),
+            Some(name) => Self::new(name, error.to_string()),
             None => Self::internal(),
         }
     }

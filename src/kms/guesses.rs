@@ -4,7 +4,7 @@
 //! another one, this is the place to change.
 
 use super::error::Error;
-use crate::spec::{KeyArn, KeyPairSpec, ResourceId};
+use crate::spec::{KeyArn, KeySpec, ResourceId, SigningAlgorithm};
 
 /// The trigger and the only text of a context that KMS does not take: an empty key or value, a key
 /// given twice, more than our limits allow. The text was seen, its trigger was not.
@@ -90,10 +90,23 @@ pub(super) fn invalid_arn(text: &str) -> Error {
     Error::new("InvalidArnException", format!("Invalid arn {text}"))
 }
 
-/// A kind of key that KMS has and that is not built here: the operation declares the exception.
-pub(super) fn key_spec_not_built(spec: &str) -> Error {
-    let message = format!("KeySpec {spec} is not supported by this endpoint.");
+/// An asymmetric or HMAC key of origin `EXTERNAL`, which is not built here: the operation declares
+/// the exception.
+pub(super) fn import_not_built(spec: KeySpec) -> Error {
+    let message = format!("Origin EXTERNAL is not supported for {spec} by this endpoint.");
     Error::new("UnsupportedOperationException", message)
+}
+
+/// An encryption context for an asymmetric key: documented as not allowed, without a text.
+pub(super) fn context_of_asymmetric_key() -> Error {
+    Error::validation("EncryptionContext is not supported with asymmetric encryption algorithms.")
+}
+
+/// A `MessageType` that the algorithm has no use for: `DIGEST` of Ed25519, `RAW` of Ed25519ph,
+/// `EXTERNAL_MU` of all but ML-DSA, which has no `DIGEST`.
+pub(super) fn message_type_of_other_algorithms(kind: &str, algorithm: SigningAlgorithm) -> Error {
+    let message = format!("MessageType {kind} is incompatible with algorithm {algorithm}.");
+    Error::validation(message)
 }
 
 /// Keys of custom key stores, which are not built here.
@@ -138,8 +151,8 @@ pub(super) const fn material_length() -> Error {
 }
 
 /// SM2 outside of China, ML-KEM inside: that it is refused is documented, the text is not.
-pub(super) fn spec_not_offered(spec: KeyPairSpec) -> Error {
-    let message = format!("KeyPairSpec {spec} is not supported in this region.");
+pub(super) fn spec_not_offered(member: &str, spec: &str) -> Error {
+    let message = format!("{member} {spec} is not supported in this region.");
     Error::new("UnsupportedOperationException", message)
 }
 

@@ -123,6 +123,15 @@ impl Action {
         }
     }
 
+    /// The operation that asks for it.
+    #[must_use]
+    pub const fn operation(self) -> Operation {
+        match self {
+            Self::Call(operation) => operation,
+            Self::ReEncryptFrom | Self::ReEncryptTo => Operation::ReEncrypt,
+        }
+    }
+
     /// Whether it can be done with a key of another account (KMS API reference, "Cross-account
     /// use" of each operation).
     #[must_use]

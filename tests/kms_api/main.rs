@@ -84,6 +84,21 @@ fn multi_region() {
 }
 
 #[test]
+fn key_usages() {
+    play("key_usages", include_str!("exchanges/key_usages.txt"));
+}
+
+#[test]
+fn signatures_and_macs() {
+    play("signatures_and_macs", include_str!("exchanges/signatures_and_macs.txt"));
+}
+
+#[test]
+fn asymmetric_encryption() {
+    play("asymmetric_encryption", include_str!("exchanges/asymmetric_encryption.txt"));
+}
+
+#[test]
 fn rotation() {
     play("rotation", include_str!("exchanges/rotation.txt"));
 }

@@ -149,6 +149,45 @@ fn what_was_answered_survives_a_kill() {
     }
 }
 
+/// What an asymmetric or HMAC key is made of is on the disk before it is answered, and makes the same
+/// after every start.
+#[test]
+fn keys_of_other_kinds_survive_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    make_principal(&home, "tester", "AKIDEXAMPLE");
+    let signer = Signer::tester();
+    let call = |serve: &Serve, operation: &str, key: &str, members: &str| -> Value {
+        let body = format!(r#"{{"KeyId": "{key}", "Message": "AAEC", {members}}}"#);
+        let reply = serve.connect().call(&signer, operation, &body);
+        assert_eq!(reply.status, 200, "{operation}: {reply:?}");
+        serde_json::from_str(&reply.body).unwrap()
+    };
+    let restarted = |serve: Serve| {
+        serve.kill();
+        Serve::start(&home)
+    };
+    let serve = Serve::start(&home);
+    let made = |kind: &str| {
+        let made = call(&serve, "CreateKey", "", kind);
+        made["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+    };
+    let signs = made(r#""KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY""#);
+    let codes = made(r#""KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC""#);
+    let serve = restarted(serve);
+    let (ecdsa, hmac) =
+        (r#""SigningAlgorithm": "ECDSA_SHA_256""#, r#""MacAlgorithm": "HMAC_SHA_256""#);
+    let public = call(&serve, "GetPublicKey", &signs, ecdsa)["PublicKey"].clone();
+    let signature = call(&serve, "Sign", &signs, ecdsa)["Signature"].clone();
+    let mac = call(&serve, "GenerateMac", &codes, hmac)["Mac"].clone();
+    let serve = restarted(serve);
+    assert_eq!(call(&serve, "GetPublicKey", &signs, ecdsa)["PublicKey"], public);
+    let signed = format!(r#"{ecdsa}, "Signature": {signature}"#);
+    assert_eq!(call(&serve, "Verify", &signs, &signed)["SignatureValid"], true);
+    let coded = format!(r#"{hmac}, "Mac": {mac}"#);
+    assert_eq!(call(&serve, "VerifyMac", &codes, &coded)["MacValid"], true);
+}
+
 /// Changes of a key in their order, and where each is to be seen afterwards: operation, members,
 /// the operation that shows it, and what that must say.
 const CHANGES: [(&str, &str, &str, &str); 14] = [

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::operations::suits;
 use super::{Grant, GrantFault, GrantId, GrantTerms, GrantToken};
 use crate::keystore::Keystore;
 use crate::keystore::error::Error;
@@ -10,7 +9,7 @@ use crate::keystore::key::KmsKey;
 use crate::keystore::root::random;
 use crate::keystore::state::Change;
 use crate::limits::GRANTS_PER_KEY_MAX;
-use crate::spec::{KeyArn, KeyId, Operation};
+use crate::spec::{Action, KeyArn, KeyId, Operation};
 
 impl KmsKey {
     /// Whether a grant of these terms may be made for the key, in the state it is in.
@@ -19,7 +18,7 @@ impl KmsKey {
         if let Some(fault) = terms.fault() {
             return Err(Error::Grant(fault));
         }
-        let is_of_no_use = |action: &&_| !suits(**action, self.spec, self.usage);
+        let is_of_no_use = |action: &&Action| !action.suits(self.spec, self.usage);
         match terms.operations.iter().find(is_of_no_use) {
             Some(action) => Err(Error::GrantOperation(self.arn.clone(), *action)),
             None => Ok(()),

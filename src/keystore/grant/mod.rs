@@ -23,12 +23,11 @@ pub use operations::{GRANT_OPERATIONS, grant_operation};
 pub use token::GrantToken;
 
 use super::error::Error;
-use super::key::{KeySpec, KeyUsage};
 use super::policy::principal::{is_principal, reach};
 use super::policy::{Reach, Who};
 use super::text;
 use crate::limits::{GRANT_CONSTRAINT_CHARS_MAX, GRANT_CONSTRAINT_PAIRS_MAX};
-use crate::spec::{Action, EncryptionContext, KeyArn, Operation};
+use crate::spec::{Action, EncryptionContext, KeyArn, KeySpec, KeyUsage, Operation};
 
 /// A grant as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +168,7 @@ impl GrantTerms {
         if let Some(fault) = self.fault() {
             return Some(Error::Grant(fault).to_string());
         }
-        let other = self.operations.iter().find(|action| !operations::suits(**action, spec, usage));
+        let other = self.operations.iter().find(|action| !action.suits(spec, usage));
         other.map(|action| format!("the key has no use for {action}"))
     }
 }

@@ -1,7 +1,5 @@
-//! The operations that a grant can give (`GrantOperation` of the KMS service model), and with which
-//! kinds of keys (KMS developer guide, "Grant operations").
+//! The operations that a grant can give (`GrantOperation` of the KMS service model).
 
-use crate::keystore::key::{KeySpec, KeyUsage};
 use crate::spec::{Action, Operation};
 
 /// Every operation that a grant can give.
@@ -34,25 +32,6 @@ pub const GRANT_OPERATIONS: [Action; 19] = {
 #[must_use]
 pub fn grant_operation(name: &str) -> Option<Action> {
     GRANT_OPERATIONS.into_iter().find(|action| action.name() == name)
-}
-
-/// Whether a key of this kind has a use for a grant of `action`.
-pub(in crate::keystore) fn suits(action: Action, spec: KeySpec, usage: KeyUsage) -> bool {
-    use Operation as O;
-    let is_symmetric = spec == KeySpec::SymmetricDefault;
-    match action {
-        Action::Call(O::CreateGrant | O::RetireGrant | O::DescribeKey) => true,
-        Action::Call(O::Decrypt | O::Encrypt) | Action::ReEncryptFrom | Action::ReEncryptTo => {
-            usage == KeyUsage::EncryptDecrypt
-        }
-        Action::Call(
-            O::GenerateDataKey
-            | O::GenerateDataKeyWithoutPlaintext
-            | O::GenerateDataKeyPair
-            | O::GenerateDataKeyPairWithoutPlaintext,
-        ) => is_symmetric,
-        Action::Call(_) => false,
-    }
 }
 
 /// Sets of operations as lists of their names.

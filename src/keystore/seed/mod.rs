@@ -44,7 +44,6 @@ use sha2::{Digest, Sha256};
 use super::alias::Alias;
 use super::error::Error;
 use super::grant::{Grant, GrantId, GrantTerms};
-use super::key::{KeySpec, KeyUsage};
 use super::key::{KeyState, KmsKey, Origin};
 use super::principal::{AccessKey, CreatePrincipal};
 use super::state::Change;
@@ -52,7 +51,7 @@ use super::{Keystore, ScopeOptions};
 use crate::limits::{ALIASES_PER_KEY_MAX, ROTATIONS_PER_KEY_MAX};
 use crate::secret::Secret;
 use crate::spec::key_id::Scope;
-use crate::spec::{AliasName, KeyArn};
+use crate::spec::{AliasName, KeyArn, KeySpec, KeyUsage};
 
 /// Label under which the id of a grant follows from what it says.
 const GRANT_ID_LABEL: &[u8] = b"keymill/seed/grant-id/v1/";
@@ -186,7 +185,7 @@ impl SeedKey {
         if let Some(name) = self.aliases.iter().find(|name| name.is_reserved()) {
             return fault(&format!("{name}: names under alias/aws/ are reserved"));
         }
-        let (spec, usage) = (KeySpec::default(), KeyUsage::default());
+        let (spec, usage) = (KeySpec::SymmetricDefault, KeyUsage::EncryptDecrypt);
         for (_, terms) in &self.grants {
             if let Some(what) = terms.fault_for(spec, usage) {
                 return fault(&format!("grant to {}: {what}", terms.grantee));
@@ -269,8 +268,8 @@ impl Keystore {
                 KeyState::PendingImport => Origin::External,
                 _ => Origin::AwsKms,
             },
-            spec: KeySpec::default(),
-            usage: KeyUsage::default(),
+            spec: KeySpec::SymmetricDefault,
+            usage: KeyUsage::EncryptDecrypt,
             deletion: None,
             policy: policy.clone(),
             tags: BTreeMap::new(),
@@ -278,6 +277,7 @@ impl Keystore {
             materials: materials.iter().map(material).collect::<Result<_, _>>()?,
             awaiting: None,
             primary_region: primary.map(|primary| primary.arn.scope.region.clone()),
+            secret: None,
         })
     }
 }

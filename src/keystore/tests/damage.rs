@@ -156,8 +156,8 @@ fn header(home: &Path, old: &str, new: &str) -> Error {
 fn a_header_of_another_kind_is_told() {
     let (home, _, keystore) = fresh();
     drop(keystore);
-    let newer = header(home.path(), "\"version\":3", "\"version\":4");
-    assert!(matches!(newer, Error::Newer { version: 4, .. }), "{newer}");
+    let newer = header(home.path(), "\"version\":4", "\"version\":5");
+    assert!(matches!(newer, Error::Newer { version: 5, .. }), "{newer}");
     for (old, new) in [
         ("keymill keystore", "other"),
         ("us-east-1", "nowhere"),
@@ -178,20 +178,20 @@ fn a_header_of_another_kind_is_told() {
 /// Files of older formats lack tables that came later, and become new with the first change.
 #[test]
 fn files_of_older_formats_are_read_and_become_new() {
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         let (home, _, keystore) = fresh();
         let key = keystore.describe(&default_key()).unwrap().arn;
         drop(keystore);
         tamper(home.path(), |transaction| {
             let mut table = transaction.open_table(META).unwrap();
             let header = table.get("header").unwrap().unwrap().value().to_owned();
-            let old = header.replace("\"version\":3", &format!("\"version\":{version}"));
+            let old = header.replace("\"version\":4", &format!("\"version\":{version}"));
             assert_ne!(old, header);
             table.insert("header", old.as_str()).unwrap();
-            let later: &[&str] = if version == 1 {
-                &["principals", "grants", "pools"]
-            } else {
-                &["grants", "pools"]
+            let later: &[&str] = match version {
+                1 => &["principals", "grants", "pools"],
+                2 => &["grants", "pools"],
+                _ => &[],
             };
             for name in later {
                 let table = TableDefinition::<(&str, &str), &str>::new(name);
@@ -217,7 +217,7 @@ fn files_of_older_formats_are_read_and_become_new() {
         tamper(home.path(), |transaction| {
             let table = transaction.open_table(META).unwrap();
             let header = table.get("header").unwrap().unwrap().value().to_owned();
-            assert!(header.contains("\"version\":3"), "{header}");
+            assert!(header.contains("\"version\":4"), "{header}");
         });
     }
 }

@@ -4,6 +4,7 @@ mod alias;
 mod damage;
 mod files;
 mod import;
+mod key_secret;
 mod ledger;
 mod lifecycle;
 mod multi_region;

@@ -1,55 +1,58 @@
-//! A ciphertext blob of a request: whose key sealed it, and whether the caller may open it.
+//! A ciphertext of a request: under which key it is, and whether the caller may open it.
 
 use std::sync::Arc;
 
-use crate::crypto::seal::{BlobHeader, Opened, open};
-use crate::keystore::{self, ServedKey};
+use super::encryption_algorithm::{DEFAULT, check_algorithm};
+use crate::crypto::asymmetric::AsymmetricKey;
+use crate::crypto::drbg::Drbg;
+use crate::crypto::seal::{BlobHeader, Opened, Payload, open};
+use crate::keystore::{self, KeySecret, ServedKey};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
-use crate::pipeline::authorize::{AuthorizeError, KeyUse, Permit, access_to};
-use crate::spec::{EncryptionContext, MaterialId};
+use crate::pipeline::authorize::{Access, AuthorizeError, KeyUse, Permit, access_to};
+use crate::spec::{EncryptionAlgorithm, EncryptionContext, MaterialId};
 
-/// A blob that the caller may open.
+/// A ciphertext that the caller may open.
 #[derive(Debug)]
 pub(super) struct Ciphertext<'a> {
-    blob: &'a [u8],
+    bytes: &'a [u8],
+    algorithm: EncryptionAlgorithm,
+    context: &'a EncryptionContext,
     key: &'a Arc<ServedKey>,
-    permit: Permit,
+    way: Way,
+}
+
+/// What it takes to open it.
+#[derive(Debug)]
+enum Way {
+    Symmetric(Permit),
+    Asymmetric(Arc<KeySecret>),
 }
 
 impl<'a> Ciphertext<'a> {
-    /// Finds the key that `blob` names. If the request names one too, in `wanted`, it must be the
-    /// same.
+    /// Finds the key: the one that `wanted` names; if it names none, the one that the blob names. If
+    /// both do, it must be the same. What an asymmetric key encrypted names nothing.
     pub(super) fn find(
         call: &'a Call<'_>,
-        blob: &'a [u8],
+        bytes: &'a [u8],
+        algorithm: EncryptionAlgorithm,
         wanted: &'a KeyUse<'a>,
+        context: &'a EncryptionContext,
     ) -> Result<Self, Error> {
-        let header = BlobHeader::parse(blob)?;
         let access = if wanted.key_id.is_empty() {
-            let snapshot = &call.snapshot;
-            let key = snapshot.key_of_blob(&wanted.caller.scope, header.key_id());
-            let access = key.map(|key| access_to(snapshot, key, wanted)).ok_or_else(unknown_key)?;
-            access.map_err(|error| match error {
-                AuthorizeError::Denied { because: None, .. } => unknown_key(),
-                error => error.into(),
-            })?
+            access_by_blob(call, bytes, wanted)?
         } else {
-            let named = call.access(wanted)?;
-            if named.key().record().arn().id != header.key_id() {
-                return Err(incorrect_key());
-            }
-            named
+            call.access(wanted)?
         };
-        let permit = access.to_unwrap(header.material_id()).map_err(|error| match error {
-            AuthorizeError::Keystore(keystore::Error::MaterialNotFound(..)) => {
-                Error::bare("InvalidCiphertextException")
-            }
-            error => error.into(),
-        })?;
-        call.note_key(access.key());
-        call.note_material(header.material_id());
-        Ok(Self { blob, key: access.key(), permit })
+        let key = access.key();
+        call.note_key(key);
+        access.check()?;
+        check_algorithm(algorithm, context, key)?;
+        let way = match algorithm {
+            DEFAULT => Way::Symmetric(permit_to_unwrap(call, &access, bytes)?),
+            _ => Way::Asymmetric(Arc::clone(access.secret()?)),
+        };
+        Ok(Self { bytes, algorithm, context, key, way })
     }
 
     /// The key.
@@ -57,15 +60,63 @@ impl<'a> Ciphertext<'a> {
         self.key
     }
 
-    /// Which of its materials.
-    pub(super) fn material_id(&self) -> MaterialId {
-        self.permit.key().material_id()
+    /// Which of its materials, if it is symmetric.
+    pub(super) fn material_id(&self) -> Option<MaterialId> {
+        match &self.way {
+            Way::Symmetric(permit) => Some(permit.key().material_id()),
+            Way::Asymmetric(_) => None,
+        }
     }
 
-    /// Opens the blob.
-    pub(super) fn open(&self, context: &EncryptionContext) -> Result<Opened, Error> {
-        Ok(open(self.permit.key(), self.blob, context)?)
+    /// Opens it.
+    pub(super) async fn open(&self, call: &Call<'_>) -> Result<Opened, Error> {
+        match &self.way {
+            Way::Symmetric(permit) => Ok(open(permit.key(), self.bytes, self.context)?),
+            Way::Asymmetric(secret) => {
+                let (algorithm, bytes) = (self.algorithm, self.bytes.to_vec());
+                let decrypt = move |pair: &AsymmetricKey, drbg: &mut Drbg| {
+                    pair.decrypt(algorithm, &bytes, drbg)
+                };
+                let opened = call.with_secret(secret, decrypt).await?;
+                let plaintext = opened.ok_or_else(invalid)?;
+                Ok(Opened { payload: Payload::Data, plaintext })
+            }
+        }
     }
+}
+
+/// The use of the key that a blob names, and nobody else.
+fn access_by_blob<'a>(
+    call: &'a Call<'_>,
+    blob: &[u8],
+    wanted: &'a KeyUse<'a>,
+) -> Result<Access<'a>, Error> {
+    let header = BlobHeader::parse(blob)?;
+    let snapshot = &call.snapshot;
+    let key = snapshot.key_of_blob(&wanted.caller.scope, header.key_id());
+    let access = key.map(|key| access_to(snapshot, key, wanted)).ok_or_else(unknown_key)?;
+    access.map_err(|error| match error {
+        AuthorizeError::Denied { because: None, .. } => unknown_key(),
+        error => error.into(),
+    })
+}
+
+/// The right to open a blob of a symmetric key, if it is one of this key.
+fn permit_to_unwrap(call: &Call<'_>, access: &Access<'_>, blob: &[u8]) -> Result<Permit, Error> {
+    let header = BlobHeader::parse(blob)?;
+    if access.key().record().arn().id != header.key_id() {
+        return Err(incorrect_key());
+    }
+    call.note_material(header.material_id());
+    access.to_unwrap(header.material_id()).map_err(|error| match error {
+        AuthorizeError::Keystore(keystore::Error::MaterialNotFound(..)) => invalid(),
+        error => error.into(),
+    })
+}
+
+/// Which part of a ciphertext is wrong is for nobody to learn.
+const fn invalid() -> Error {
+    Error::bare("InvalidCiphertextException")
 }
 
 fn unknown_key() -> Error {

@@ -1,4 +1,4 @@
-//! `CreateKey`: a symmetric encryption key in the caller's account and Region.
+//! `CreateKey`: a key of any kind in the caller's account and Region.
 
 use serde::Deserialize;
 
@@ -62,14 +62,16 @@ pub(in crate::kms) async fn answer(
     let multi_region = members.multi_region == Some(true);
     facts.extend([bypass_fact(bypass), (ConditionKey::KeyOrigin, Fact::Text(origin))]);
     facts.extend(multi_region_facts(multi_region.then_some("PRIMARY")));
+    facts.extend(kind.facts());
     let wanted = KeyUse { members: &facts, ..call.use_of("") };
     ask_principal(&call.snapshot, &wanted, "*")?;
-    kind.check()?;
+    let usage = kind.usage()?;
     let origin: Origin = origin.parse().map_err(|_| guesses::origin_not_built(origin))?;
     if let Some(policy) = policy {
         let arn = format!("{}:key/00000000-0000-0000-0000-000000000000", call.caller.scope);
         check_new_policy(call, &wanted, (None, &arn), policy, bypass)?;
     }
+    let new = kind.new_key(call, origin).await?;
     let options = CreateKey {
         description: description.unwrap_or_default().to_owned(),
         origin,
@@ -80,7 +82,7 @@ pub(in crate::kms) async fn answer(
     };
     let (arn, metadata) = call
         .change(move |keystore| {
-            let made = keystore.create_key(&options)?;
+            let made = keystore.create_key_of(&options, &new, usage)?;
             let key = keystore.resolve(&parse_key_id(&made.arn)?)?;
             let metadata = key_metadata(key, keystore.multi_region(key));
             Ok((made.arn, metadata))

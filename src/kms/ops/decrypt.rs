@@ -1,10 +1,11 @@
-//! `Decrypt`: opens what `Encrypt` and the data key operations sealed.
+//! `Decrypt`: opens what `Encrypt` and the data key operations sealed, and what anybody encrypted to
+//! the public half of a key.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::ciphertext::Ciphertext;
-use super::encryption_algorithm::{algorithm, algorithm_fact, check_algorithm};
+use super::encryption_algorithm::{algorithm, algorithm_fact};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::guesses;
@@ -35,7 +36,8 @@ struct Answer<'a> {
     key_id: &'a str,
     plaintext: Blob<'a>,
     encryption_algorithm: &'a str,
-    key_material_id: Shown<MaterialId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_material_id: Option<Shown<MaterialId>>,
 }
 
 /// Answers the call.
@@ -68,20 +70,19 @@ pub(in crate::kms) async fn answer(
         ..call.use_of(key_id.unwrap_or_default())
     };
     if dry_run && only_permission {
-        call.access(&wanted)?.to_wrap()?;
+        call.access(&wanted)?.check()?;
         return Err(Error::dry_run());
     }
     let blob = blob.unwrap_or_default();
-    let ciphertext = Ciphertext::find(call, &blob, &wanted)?;
-    check_algorithm(algorithm, ciphertext.key())?;
-    let opened = ciphertext.open(&context)?;
+    let ciphertext = Ciphertext::find(call, &blob, algorithm, &wanted, &context)?;
+    let opened = ciphertext.open(call).await?;
     if dry_run {
         return Err(Error::dry_run());
     }
     Ok(wire::write(&Answer {
         key_id: ciphertext.key().arn(),
         plaintext: Blob(opened.plaintext.expose()),
-        encryption_algorithm: algorithm,
-        key_material_id: Shown(ciphertext.material_id()),
+        encryption_algorithm: algorithm.name(),
+        key_material_id: ciphertext.material_id().map(Shown),
     }))
 }

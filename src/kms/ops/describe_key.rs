@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::key_members::KeyMembers;
 use crate::keystore::{
-    ExpirationModel, KeySpec, KeyState, KeyUsage, KmsKey, MultiRegionConfiguration, Origin,
+    AlgorithmNames, ExpirationModel, KeyState, KmsKey, MultiRegionConfiguration, Origin,
 };
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::{self, Date, Shown, Text};
-use crate::pipeline::authorize::KeyUse;
-use crate::spec::{Account, MaterialId, ResourceId};
+use crate::spec::{Account, KeySpec, KeyUsage, MaterialId, ResourceId};
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
@@ -31,19 +31,21 @@ pub(super) struct KeyMetadata<'a> {
     creation_date: Date,
     #[serde(skip_serializing_if = "Option::is_none")]
     current_key_material_id: Option<Shown<MaterialId>>,
-    customer_master_key_spec: KeySpec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_master_key_spec: Option<Shown<KeySpec>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion_date: Option<Date>,
     description: &'a str,
     enabled: bool,
-    encryption_algorithms: [&'static str; 1],
+    #[serde(flatten)]
+    algorithms: AlgorithmNames,
     #[serde(skip_serializing_if = "Option::is_none")]
     expiration_model: Option<ExpirationModel>,
     key_id: Shown<ResourceId>,
     key_manager: &'static str,
-    key_spec: KeySpec,
+    key_spec: Shown<KeySpec>,
     key_state: KeyState,
-    key_usage: KeyUsage,
+    key_usage: Shown<KeyUsage>,
     multi_region: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     multi_region_configuration: Option<MultiRegionConfiguration>,
@@ -63,17 +65,17 @@ impl<'a> KeyMetadata<'a> {
             arn: arn.to_string(),
             creation_date: Date(key.created()),
             current_key_material_id: key.current_material().map(Shown),
-            customer_master_key_spec: key.spec(),
+            customer_master_key_spec: key.spec().in_older_enum().map(Shown),
             deletion_date: key.deletion_date().map(Date),
             description: key.description(),
             enabled: key.state() == KeyState::Enabled,
-            encryption_algorithms: ["SYMMETRIC_DEFAULT"],
+            algorithms: key.algorithms().into(),
             expiration_model: key.expiration_model(),
             key_id: Shown(arn.id),
             key_manager: "CUSTOMER",
-            key_spec: key.spec(),
+            key_spec: Shown(key.spec()),
             key_state: key.state(),
-            key_usage: key.usage(),
+            key_usage: Shown(key.usage()),
             multi_region: arn.id.multi_region,
             multi_region_configuration: multi_region,
             origin: key.origin(),
@@ -103,11 +105,10 @@ pub(in crate::kms) async fn answer(
     members: Members<'_>,
 ) -> Result<Vec<u8>, Error> {
     let mut check = Check::default();
-    let key_id = check.key_id("keyId", members.key_id.as_ref());
-    let key_id = check.required("keyId", key_id);
-    let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
-    let key_id = check.end(key_id)?;
-    let wanted = KeyUse { grant_tokens: &grant_tokens, ..call.use_of(key_id) };
+    let (key_id, tokens) = (members.key_id.as_ref(), members.grant_tokens.as_deref());
+    let key = KeyMembers::of(&mut check, key_id, tokens, None);
+    check.end(Some(()))?;
+    let wanted = key.key_use(call, None, &[]);
     let key = call.access(&wanted)?.key().record();
     Ok(key_metadata(key, call.snapshot.multi_region(key)))
 }

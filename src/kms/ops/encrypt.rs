@@ -1,15 +1,17 @@
-//! `Encrypt`: up to 4096 bytes of the caller's, sealed under a key and a context.
+//! `Encrypt`: up to 4096 bytes of the caller's, sealed under a key and a context; or as much as an
+//! asymmetric key can encrypt.
 
 use serde::{Deserialize, Serialize};
 
-use super::encryption_algorithm::{algorithm, algorithm_fact, check_algorithm};
-use crate::crypto::seal::seal;
+use super::destination::Destination;
+use super::encryption_algorithm::{algorithm, algorithm_fact};
+use super::key_members::KeyMembers;
+use crate::crypto::seal::{Opened, Payload};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::members::Check;
 use crate::kms::wire::{self, Blob, Pairs, Text};
 use crate::limits::PLAINTEXT_BYTES_MAX;
-use crate::pipeline::authorize::KeyUse;
 use crate::secret::Secret;
 
 /// What is asked for.
@@ -40,33 +42,24 @@ pub(in crate::kms) async fn answer(
     members: Members<'_>,
 ) -> Result<Vec<u8>, Error> {
     let mut check = Check::default();
-    let key_id = check.key_id("keyId", members.key_id.as_ref());
-    let key_id = check.required("keyId", key_id);
+    let (key_id, tokens) = (members.key_id.as_ref(), members.grant_tokens.as_deref());
+    let key = KeyMembers::of(&mut check, key_id, tokens, members.dry_run);
     let plaintext = check.blob("plaintext", members.plaintext.as_ref(), 1..=PLAINTEXT_BYTES_MAX);
     let plaintext = check.required("plaintext", plaintext.map(Secret::new));
     let algorithm =
         algorithm(&mut check, "encryptionAlgorithm", members.encryption_algorithm.as_ref());
-    let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
     let context = check.context(members.encryption_context);
-    let (key_id, plaintext) = check.end(key_id.zip(plaintext))?;
-    let wanted = KeyUse {
-        context: Some(&context),
-        grant_tokens: &grant_tokens,
-        members: &[algorithm_fact(algorithm)],
-        ..call.use_of(key_id)
-    };
+    let plaintext = check.end(plaintext)?;
+    let facts = [algorithm_fact(algorithm)];
+    let wanted = key.key_use(call, Some(&context), &facts);
     let access = call.access(&wanted)?;
-    let permit = access.to_wrap()?;
-    check_algorithm(algorithm, access.key())?;
-    if members.dry_run == Some(true) {
-        return Err(Error::dry_run());
-    }
-    call.note_material(permit.key().material_id());
-    let blob =
-        call.worker.with_drbg(|drbg| seal(permit.key(), drbg, plaintext.expose(), &context))?;
+    let destination = Destination::of(&access, algorithm, &context)?;
+    destination.check_length(plaintext.expose().len())?;
+    key.end_dry_run()?;
+    let plaintext = Opened { payload: Payload::Data, plaintext };
     Ok(wire::write(&Answer {
-        ciphertext_blob: Blob(&blob?),
+        ciphertext_blob: Blob(&destination.encrypt(call, plaintext).await?),
         key_id: access.key().arn(),
-        encryption_algorithm: algorithm,
+        encryption_algorithm: algorithm.name(),
     }))
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::encryption_algorithm::{DEFAULT, algorithm_fact};
+use super::key_members::KeyMembers;
 use crate::crypto::seal::seal;
 use crate::kms::call::Call;
 use crate::kms::error::Error;
@@ -11,7 +12,6 @@ use crate::kms::guesses;
 use crate::kms::members::Check;
 use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
 use crate::limits::RANDOM_BYTES_MAX;
-use crate::pipeline::authorize::KeyUse;
 use crate::secret::Secret;
 use crate::spec::{MaterialId, Operation};
 
@@ -46,13 +46,12 @@ pub(in crate::kms) async fn answer(
     members: Members<'_>,
 ) -> Result<Vec<u8>, Error> {
     let mut check = Check::default();
-    let key_id = check.key_id("keyId", members.key_id.as_ref());
-    let key_id = check.required("keyId", key_id);
+    let (key_id, tokens) = (members.key_id.as_ref(), members.grant_tokens.as_deref());
+    let key = KeyMembers::of(&mut check, key_id, tokens, members.dry_run);
     let spec = check.name_of("keySpec", members.key_spec.as_ref(), &["AES_256", "AES_128"]);
     let number = check.bytes("numberOfBytes", members.number_of_bytes, 1..=RANDOM_BYTES_MAX);
-    let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
     let context = check.context(members.encryption_context);
-    let key_id = check.end(key_id)?;
+    check.end(Some(()))?;
     let bytes = match (spec, number) {
         (Some("AES_128"), None) => 16,
         (Some(_), None) => 32,
@@ -63,17 +62,11 @@ pub(in crate::kms) async fn answer(
     if shows_plaintext && members.recipient.is_some() {
         return Err(guesses::recipient());
     }
-    let wanted = KeyUse {
-        context: Some(&context),
-        grant_tokens: &grant_tokens,
-        members: &[algorithm_fact(DEFAULT)],
-        ..call.use_of(key_id)
-    };
+    let facts = [algorithm_fact(DEFAULT)];
+    let wanted = key.key_use(call, Some(&context), &facts);
     let access = call.access(&wanted)?;
     let permit = access.to_wrap()?;
-    if members.dry_run == Some(true) {
-        return Err(Error::dry_run());
-    }
+    key.end_dry_run()?;
     call.note_material(permit.key().material_id());
     let mut data_key = Secret::new(vec![0; bytes]);
     let blob = call.worker.with_drbg(|drbg| {

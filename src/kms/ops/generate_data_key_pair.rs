@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::encryption_algorithm::{DEFAULT, algorithm_fact};
+use super::key_members::KeyMembers;
 use crate::crypto::seal::{Contexts, seal_batch};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
@@ -49,34 +50,28 @@ pub(in crate::kms) async fn answer(
     members: Members<'_>,
 ) -> Result<Vec<u8>, Error> {
     let mut check = Check::default();
-    let key_id = check.key_id("keyId", members.key_id.as_ref());
-    let key_id = check.required("keyId", key_id);
+    let (key_id, tokens) = (members.key_id.as_ref(), members.grant_tokens.as_deref());
+    let key = KeyMembers::of(&mut check, key_id, tokens, members.dry_run);
     let names = KeyPairSpec::ALL.map(KeyPairSpec::name);
     let spec = check.one_of("keyPairSpec", members.key_pair_spec.as_ref(), &names);
     check.required("keyPairSpec", members.key_pair_spec.as_ref());
-    let grant_tokens = check.grant_tokens(members.grant_tokens.as_deref());
     let context = check.context(members.encryption_context);
-    let (key_id, spec): (&str, KeyPairSpec) = check.end(key_id.zip(spec))?;
+    let spec: KeyPairSpec = check.end(spec)?;
     call.admit(Class::KeyPair(spec))?;
     let shows_plaintext = call.operation == Operation::GenerateDataKeyPair;
     if shows_plaintext && members.recipient.is_some() {
         return Err(guesses::recipient());
     }
-    let wanted = KeyUse {
-        spec: Some(spec),
-        context: Some(&context),
-        grant_tokens: &grant_tokens,
-        members: &[algorithm_fact(DEFAULT)],
-        ..call.use_of(key_id)
-    };
+    let facts = [algorithm_fact(DEFAULT)];
+    let wanted = KeyUse { spec: Some(spec), ..key.key_use(call, Some(&context), &facts) };
     let access = call.access(&wanted)?;
     let permit = access.to_wrap().map_err(|error| match error {
-        AuthorizeError::NotOffered { spec, .. } => guesses::spec_not_offered(spec),
+        AuthorizeError::NotOffered { spec, .. } => {
+            guesses::spec_not_offered("KeyPairSpec", spec.name())
+        }
         error => error.into(),
     })?;
-    if members.dry_run == Some(true) {
-        return Err(Error::dry_run());
-    }
+    key.end_dry_run()?;
     let batch = call.take(spec).await?;
     call.note_material(permit.key().material_id());
     let plaintext = shows_plaintext.then(|| Secret::new(batch.private_key(0).to_vec()));

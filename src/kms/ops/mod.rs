@@ -12,6 +12,7 @@ mod decrypt;
 mod delete_alias;
 mod delete_imported_key_material;
 mod describe_key;
+mod destination;
 mod disable_key_rotation;
 mod enable_key;
 mod enable_key_rotation;
@@ -19,14 +20,17 @@ mod encrypt;
 mod encryption_algorithm;
 mod generate_data_key;
 mod generate_data_key_pair;
+mod generate_mac;
 mod generate_random;
 mod get_key_policy;
 mod get_key_rotation_status;
 mod get_parameters_for_import;
+mod get_public_key;
 mod grant_members;
 mod import_key_material;
 mod import_members;
 mod key_kind;
+mod key_members;
 mod list_aliases;
 mod list_grants;
 mod list_key_policies;
@@ -34,6 +38,7 @@ mod list_key_rotations;
 mod list_keys;
 mod list_resource_tags;
 mod list_retirable_grants;
+mod mac_members;
 mod managed_key;
 mod policy_members;
 mod put_key_policy;
@@ -43,12 +48,16 @@ mod retire_grant;
 mod revoke_grant;
 mod rotate_key_on_demand;
 mod schedule_key_deletion;
+mod sign;
+mod signed_message;
 mod tag_resource;
 mod tags;
 mod untag_resource;
 mod update_alias;
 mod update_key_description;
 mod update_primary_region;
+mod verify;
+mod verify_mac;
 
 use super::call::Unverified;
 use super::error::Error;
@@ -78,11 +87,13 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
         Operation::GenerateDataKeyPair | Operation::GenerateDataKeyPairWithoutPlaintext => {
             call.walk(generate_data_key_pair::answer).await
         }
+        Operation::GenerateMac => call.walk(generate_mac::answer).await,
         Operation::GenerateRandom => call.walk(generate_random::answer).await,
         Operation::GetKeyPolicy => call.walk(get_key_policy::answer).await,
         Operation::GetKeyRotationStatus => call.walk(get_key_rotation_status::answer).await,
         Operation::GetParametersForImport => call.walk(get_parameters_for_import::answer).await,
         Operation::ImportKeyMaterial => call.walk(import_key_material::answer).await,
+        Operation::GetPublicKey => call.walk(get_public_key::answer).await,
         Operation::ListAliases => call.walk(list_aliases::answer).await,
         Operation::ListGrants => call.walk(list_grants::answer).await,
         Operation::ListKeyPolicies => call.walk(list_key_policies::answer).await,
@@ -97,11 +108,14 @@ pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
         Operation::RevokeGrant => call.walk(revoke_grant::answer).await,
         Operation::RotateKeyOnDemand => call.walk(rotate_key_on_demand::answer).await,
         Operation::ScheduleKeyDeletion => call.walk(schedule_key_deletion::answer).await,
+        Operation::Sign => call.walk(sign::answer).await,
         Operation::TagResource => call.walk(tag_resource::answer).await,
         Operation::UntagResource => call.walk(untag_resource::answer).await,
         Operation::UpdateAlias => call.walk(update_alias::answer).await,
         Operation::UpdateKeyDescription => call.walk(update_key_description::answer).await,
         Operation::UpdatePrimaryRegion => call.walk(update_primary_region::answer).await,
+        Operation::Verify => call.walk(verify::answer).await,
+        Operation::VerifyMac => call.walk(verify_mac::answer).await,
         _ => Err(target::unknown()),
     }
 }

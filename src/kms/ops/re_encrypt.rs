@@ -1,10 +1,11 @@
-//! `ReEncrypt`: opens a blob and seals its content under another key or context, unseen.
+//! `ReEncrypt`: opens a ciphertext and encrypts its content under another key or context, unseen.
 
 use serde::{Deserialize, Serialize};
 
 use super::ciphertext::Ciphertext;
-use super::encryption_algorithm::{algorithm, algorithm_fact, check_algorithm};
-use crate::crypto::seal::{BlobHeader, seal_again};
+use super::destination::Destination;
+use super::encryption_algorithm::{algorithm, algorithm_fact};
+use crate::crypto::seal::BlobHeader;
 use crate::keystore::policy::{ConditionKey, Fact};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
@@ -39,8 +40,10 @@ struct Answer<'a> {
     key_id: &'a str,
     source_encryption_algorithm: &'a str,
     destination_encryption_algorithm: &'a str,
-    source_key_material_id: Shown<MaterialId>,
-    destination_key_material_id: Shown<MaterialId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_key_material_id: Option<Shown<MaterialId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination_key_material_id: Option<Shown<MaterialId>>,
 }
 
 /// Answers the call.
@@ -86,30 +89,26 @@ pub(in crate::kms) async fn answer(
         ..from
     };
     if dry_run && only_permission {
-        call.access(&from)?.to_wrap()?;
-        call.access(&to)?.to_wrap()?;
+        call.access(&from)?.check()?;
+        call.access(&to)?.check()?;
         return Err(Error::dry_run());
     }
-    let source = Ciphertext::find(call, &blob, &from)?;
-    check_algorithm(from_algorithm, source.key())?;
-    let destination = call.access(&to)?;
-    let permit = destination.to_wrap()?;
-    check_algorithm(to_algorithm, destination.key())?;
-    let opened = source.open(&from_context)?;
+    let source = Ciphertext::find(call, &blob, from_algorithm, &from, &from_context)?;
+    let access = call.access(&to)?;
+    let destination = Destination::of(&access, to_algorithm, &to_context)?;
+    let opened = source.open(call).await?;
+    destination.check_length(opened.plaintext.expose().len())?;
     if dry_run {
         return Err(Error::dry_run());
     }
-    call.note_material(permit.key().material_id());
-    let sealed =
-        call.worker.with_drbg(|drbg| seal_again(permit.key(), drbg, &opened, &to_context))?;
     Ok(wire::write(&Answer {
-        ciphertext_blob: Blob(&sealed?),
+        ciphertext_blob: Blob(&destination.encrypt(call, opened).await?),
         source_key_id: source.key().arn(),
         key_id: destination.key().arn(),
-        source_encryption_algorithm: from_algorithm,
-        destination_encryption_algorithm: to_algorithm,
-        source_key_material_id: Shown(source.material_id()),
-        destination_key_material_id: Shown(permit.key().material_id()),
+        source_encryption_algorithm: from_algorithm.name(),
+        destination_encryption_algorithm: to_algorithm.name(),
+        source_key_material_id: source.material_id().map(Shown),
+        destination_key_material_id: destination.material_id().map(Shown),
     }))
 }
 

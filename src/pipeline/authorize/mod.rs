@@ -22,7 +22,7 @@ pub use key_use::{KeyUse, Via};
 
 use crate::crypto::seal::WrappingKey;
 use crate::keystore::policy::{Policy, Reach, Refusal, Verdict, decide_together};
-use crate::keystore::{Grant, Keystore, ServedKey, Snapshot};
+use crate::keystore::{Grant, KeySecret, Keystore, ServedKey, Snapshot};
 use crate::pipeline::request::Request;
 use crate::spec::MaterialId;
 use key_use::UseFacts;
@@ -192,8 +192,19 @@ impl<'a> Access<'a> {
         self.key
     }
 
+    /// Whether the key's state and kind allow it.
+    pub fn check(&self) -> Result<(), AuthorizeError> {
+        Ok(self.key.record().check_use(self.wanted.action.operation())?)
+    }
+
+    /// The secret of an asymmetric or HMAC key, if its state and kind allow it.
+    pub fn secret(&self) -> Result<&'a Arc<KeySecret>, AuthorizeError> {
+        Ok(self.key.secret(self.wanted.action.operation())?)
+    }
+
     /// The right to wrap under the key's current material, if its state and partition allow it.
     pub fn to_wrap(&self) -> Result<Permit, AuthorizeError> {
+        self.check()?;
         let key = self.key.wrapping_key()?;
         let partition = key.arn().scope.partition;
         match self.wanted.spec.filter(|spec| !spec.offered_in(partition)) {

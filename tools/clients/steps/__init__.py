@@ -4,6 +4,6 @@ A step is a function of a `Walk`, with a name that says what it shows. It makes 
 depends on no other.
 """
 
-from . import blobs, callers, keys, material, pairs
+from . import asymmetric, blobs, callers, keys, material, pairs
 
-ALL = [step for part in (pairs, keys, material, blobs, callers) for step in part.STEPS]
+ALL = [step for part in (pairs, keys, material, asymmetric, blobs, callers) for step in part.STEPS]

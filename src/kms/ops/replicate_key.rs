@@ -104,7 +104,7 @@ fn check_creation(
     ask_principal(&call.snapshot, &creation, "*")?;
     if let Some(policy) = &wanted.policy {
         let arn = KeyArn { scope: caller.scope.clone(), id: primary.id }.to_string();
-        check_new_policy(call, &creation, &arn, policy, bypass)?;
+        check_new_policy(call, &creation, (None, &arn), policy, bypass)?;
     }
     Ok(())
 }

@@ -182,7 +182,7 @@ fn product_halves<V: Lanes, const H: usize>(t: &mut [Digit], a: &[Digit], b: &[D
     V::tile::<H, false>(&mut t[H..], part(a, H), part(b, 0));
 }
 
-/// [`reduce_blocks`] of the size.
+/// The reduction of the size, in one block or in two.
 #[inline(always)]
 pub fn reduce<V: Lanes, const K: usize, const SHIFT: bool>(
     out: &mut [Digit; K],

@@ -46,7 +46,7 @@ class Walk:
 
     def __init__(self, client, server, principals):
         self.client, self.server = client, server
-        self.tester, self.stranger, self.nobody = principals
+        self.tester, self.stranger, self.nobody, self.session = principals
 
     def send(self, operation, members, by=None, at=None):
         at = at or self.server
@@ -162,10 +162,11 @@ def table(columns):
 
 
 def users(home):
+    """The tester, users of two kinds beside it, and a session of the tester."""
     policy = home.folder / "nobody.json"
     policy.write_text(json.dumps(NOBODY_POLICY))
     return (home.principal("tester"), home.principal("stranger", "--account-id", STRANGER_ACCOUNT),
-            home.principal("nobody", "--policy", policy))
+            home.principal("nobody", "--policy", policy), home.session("tester"))
 
 
 def main():

@@ -79,10 +79,10 @@ def grant(walk):
 
 @step("a session's access key is good with its token only")
 def session(walk):
-    session = walk.server.home.session("tester")
-    walk.call("GenerateRandom", by=session, NumberOfBytes=1)
+    walk.call("GenerateRandom", by=walk.session, NumberOfBytes=1)
     for wrong in ("", "another"):
-        walk.refused("unknown access key", "ListKeys", by=replace(session, session_token=wrong))
+        other = replace(walk.session, session_token=wrong)
+        walk.refused("unknown access key", "ListKeys", by=other)
 
 
 @step("the way to the server can be encrypted")

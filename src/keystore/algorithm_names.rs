@@ -9,30 +9,28 @@ use crate::spec::{
 
 /// The members of `DescribeKey` and `GetPublicKey` that name algorithms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-#[expect(clippy::struct_field_names, reason = "the members are named like this")]
 pub struct AlgorithmNames {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    encryption_algorithms: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    signing_algorithms: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    mac_algorithms: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    key_agreement_algorithms: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    encapsulation_algorithms: Vec<&'static str>,
+    #[serde(rename = "EncryptionAlgorithms", skip_serializing_if = "Vec::is_empty")]
+    encryption: Vec<&'static str>,
+    #[serde(rename = "SigningAlgorithms", skip_serializing_if = "Vec::is_empty")]
+    signing: Vec<&'static str>,
+    #[serde(rename = "MacAlgorithms", skip_serializing_if = "Vec::is_empty")]
+    mac: Vec<&'static str>,
+    #[serde(rename = "KeyAgreementAlgorithms", skip_serializing_if = "Vec::is_empty")]
+    key_agreement: Vec<&'static str>,
+    #[serde(rename = "EncapsulationAlgorithms", skip_serializing_if = "Vec::is_empty")]
+    encapsulation: Vec<&'static str>,
 }
 
 impl From<Algorithms> for AlgorithmNames {
     fn from(algorithms: Algorithms) -> Self {
         let Algorithms { encryption, signing, mac, key_agreement, encapsulation } = algorithms;
         Self {
-            encryption_algorithms: names(encryption, EncryptionAlgorithm::name),
-            signing_algorithms: names(signing, SigningAlgorithm::name),
-            mac_algorithms: names(mac, MacAlgorithm::name),
-            key_agreement_algorithms: names(key_agreement, KeyAgreementAlgorithm::name),
-            encapsulation_algorithms: names(encapsulation, EncapsulationAlgorithm::name),
+            encryption: names(encryption, EncryptionAlgorithm::name),
+            signing: names(signing, SigningAlgorithm::name),
+            mac: names(mac, MacAlgorithm::name),
+            key_agreement: names(key_agreement, KeyAgreementAlgorithm::name),
+            encapsulation: names(encapsulation, EncapsulationAlgorithm::name),
         }
     }
 }

@@ -45,9 +45,6 @@ pub enum NewKey {
     Pair(KeyPairBatch),
 }
 
-/// A secret and, if it has one, its public half.
-type Halves = (Secret<Vec<u8>>, Option<Vec<u8>>);
-
 impl NewKey {
     /// Its spec.
     #[must_use]
@@ -68,17 +65,24 @@ impl NewKey {
             Self::Hmac(algorithm) => {
                 let mut key = Secret::new(vec![0; algorithm.bytes()]);
                 drbg.fill(key.expose_mut());
-                Some((key, None))
+                Some(Halves { secret: key, public: None })
             }
             Self::MlDsa(spec) => {
-                new_ml_dsa_pair(*spec, &mut drbg).map(|(private, public)| (private, Some(public)))
+                let (secret, public) = new_ml_dsa_pair(*spec, &mut drbg);
+                Some(Halves { secret, public: Some(public) })
             }
             Self::Pair(pair) => {
-                let private = Secret::new(pair.private_key(0).to_vec());
-                Some((private, Some(pair.public_key(0).to_vec())))
+                let secret = Secret::new(pair.private_key(0).to_vec());
+                Some(Halves { secret, public: Some(pair.public_key(0).to_vec()) })
             }
         })
     }
+}
+
+/// What a key that is not symmetric is made of.
+struct Halves {
+    secret: Secret<Vec<u8>>,
+    public: Option<Vec<u8>>,
 }
 
 /// A secret at rest, with the public half if it has one.
@@ -87,9 +91,9 @@ impl NewKey {
 pub(super) struct SealedSecret {
     /// DER `SubjectPublicKeyInfo`, in base64.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) public: Option<String>,
+    public: Option<String>,
     /// Nonce, ciphertext and tag, in base64.
-    pub(super) sealed: String,
+    sealed: String,
 }
 
 /// The secret of a key that is not symmetric, ready for use.
@@ -124,7 +128,7 @@ impl KeySecret {
 impl KmsKey {
     /// Gives the key the secret of `new`, if it is of a kind that has one.
     pub(super) fn seal_secret(&mut self, new: &NewKey, sealing: &SealingKey) -> Result<(), Error> {
-        let Some((secret, public)) = new.halves()? else { return Ok(()) };
+        let Some(Halves { secret, public }) = new.halves()? else { return Ok(()) };
         let aad = self.secret_aad(public.as_deref());
         let sealed = sealing.seal_bytes(&aad, secret.expose())?;
         let public = public.map(|public| STANDARD.encode(public));
@@ -138,17 +142,14 @@ impl KmsKey {
         let public = public.as_ref().map(|public| STANDARD.decode(public)).transpose().ok()?;
         let aad = self.secret_aad(public.as_deref());
         let secret = sealing.open_bytes(&aad, sealed)?;
+        let pair = |pair| KeySecret::Pair(Box::new(pair));
         match (self.spec, public) {
             (KeySpec::Hmac(algorithm), None) => MacKey::new(algorithm, secret).map(KeySecret::Mac),
             (KeySpec::Pair(spec), Some(public)) => {
-                AsymmetricKey::of_pair(spec, secret.expose(), &public)
-                    .map(Box::new)
-                    .map(KeySecret::Pair)
+                AsymmetricKey::of_pair(spec, secret.expose(), &public).map(pair)
             }
             (KeySpec::MlDsa(spec), Some(public)) => {
-                AsymmetricKey::of_ml_dsa(spec, secret.expose(), &public)
-                    .map(Box::new)
-                    .map(KeySecret::Pair)
+                AsymmetricKey::of_ml_dsa(spec, secret.expose(), &public).map(pair)
             }
             _ => None,
         }

@@ -94,15 +94,20 @@ fn parsed<K: DecodePrivateKey>(pkcs8: &[u8]) -> Option<K> {
 
 /// A fresh ML-DSA pair: DER PKCS#8, with the seed as its private key (RFC 9881, section 6), and
 /// `SubjectPublicKeyInfo`.
+///
+/// # Panics
+///
+/// Never: keys of a fixed size have an encoding.
 #[must_use]
-pub fn new_ml_dsa_pair(spec: MlDsaSpec, drbg: &mut Drbg) -> Option<(Secret<Vec<u8>>, Vec<u8>)> {
+pub fn new_ml_dsa_pair(spec: MlDsaSpec, drbg: &mut Drbg) -> (Secret<Vec<u8>>, Vec<u8>) {
     macro_rules! pair {
         ($parameters:ty) => {{
             let mut seed = zeroize::Zeroizing::new(ml_dsa::Seed::default());
             drbg.fill_bytes(&mut seed);
             let key = ml_dsa::SigningKey::<$parameters>::from_seed(&seed);
-            let public = key.expanded_key().verifying_key().to_public_key_der().ok()?;
-            (key.to_pkcs8_der().ok()?, public.into_vec())
+            let public = key.expanded_key().verifying_key().to_public_key_der();
+            let public = public.expect("keys of a fixed size have an encoding");
+            (key.to_pkcs8_der().expect("keys of a fixed size have an encoding"), public.into_vec())
         }};
     }
     let (private, public) = match spec {
@@ -110,5 +115,5 @@ pub fn new_ml_dsa_pair(spec: MlDsaSpec, drbg: &mut Drbg) -> Option<(Secret<Vec<u
         MlDsaSpec::MlDsa65 => pair!(MlDsa65),
         MlDsaSpec::MlDsa87 => pair!(MlDsa87),
     };
-    Some((Secret::new(private.as_bytes().to_vec()), public))
+    (Secret::new(private.as_bytes().to_vec()), public)
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::encryption_algorithm::{DEFAULT, check_algorithm};
+use super::encryption_algorithm::EncryptionKey;
 use crate::crypto::asymmetric::AsymmetricKey;
 use crate::crypto::drbg::Drbg;
 use crate::crypto::seal::{BlobHeader, Opened, Payload, open};
-use crate::keystore::{self, KeySecret, ServedKey};
+use crate::keystore::{self, ServedKey};
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::pipeline::authorize::{Access, AuthorizeError, KeyUse, Permit, access_to};
@@ -19,14 +19,7 @@ pub(super) struct Ciphertext<'a> {
     algorithm: EncryptionAlgorithm,
     context: &'a EncryptionContext,
     key: &'a Arc<ServedKey>,
-    way: Way,
-}
-
-/// What it takes to open it.
-#[derive(Debug)]
-enum Way {
-    Symmetric(Permit),
-    Asymmetric(Arc<KeySecret>),
+    with: EncryptionKey,
 }
 
 impl<'a> Ciphertext<'a> {
@@ -46,13 +39,10 @@ impl<'a> Ciphertext<'a> {
         };
         let key = access.key();
         call.note_key(key);
-        access.check()?;
-        check_algorithm(algorithm, context, key)?;
-        let way = match algorithm {
-            DEFAULT => Way::Symmetric(permit_to_unwrap(call, &access, bytes)?),
-            _ => Way::Asymmetric(Arc::clone(access.secret()?)),
-        };
-        Ok(Self { bytes, algorithm, context, key, way })
+        let with = EncryptionKey::of(&access, algorithm, context, || {
+            permit_to_unwrap(call, &access, bytes)
+        })?;
+        Ok(Self { bytes, algorithm, context, key, with })
     }
 
     /// The key.
@@ -62,17 +52,14 @@ impl<'a> Ciphertext<'a> {
 
     /// Which of its materials, if it is symmetric.
     pub(super) fn material_id(&self) -> Option<MaterialId> {
-        match &self.way {
-            Way::Symmetric(permit) => Some(permit.key().material_id()),
-            Way::Asymmetric(_) => None,
-        }
+        self.with.material_id()
     }
 
     /// Opens it.
     pub(super) async fn open(&self, call: &Call<'_>) -> Result<Opened, Error> {
-        match &self.way {
-            Way::Symmetric(permit) => Ok(open(permit.key(), self.bytes, self.context)?),
-            Way::Asymmetric(secret) => {
+        match &self.with {
+            EncryptionKey::Symmetric(permit) => Ok(open(permit.key(), self.bytes, self.context)?),
+            EncryptionKey::Asymmetric(secret) => {
                 let (algorithm, bytes) = (self.algorithm, self.bytes.to_vec());
                 let decrypt = move |pair: &AsymmetricKey, drbg: &mut Drbg| {
                     pair.decrypt(algorithm, &bytes, drbg)

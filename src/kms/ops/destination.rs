@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::encryption_algorithm::{DEFAULT, check_algorithm};
+use super::encryption_algorithm::EncryptionKey;
 use crate::crypto::asymmetric::AsymmetricKey;
 use crate::crypto::drbg::Drbg;
 use crate::crypto::seal::{Opened, seal_again};
-use crate::keystore::{KeySecret, ServedKey};
+use crate::keystore::ServedKey;
 use crate::kms::call::Call;
 use crate::kms::error::Error;
-use crate::pipeline::authorize::{Access, Permit};
+use crate::pipeline::authorize::Access;
 use crate::spec::{EncryptionAlgorithm, EncryptionContext, MaterialId};
 
 /// A key that the caller may encrypt under, by one of its algorithms.
@@ -18,14 +18,7 @@ pub(super) struct Destination<'a> {
     key: &'a Arc<ServedKey>,
     algorithm: EncryptionAlgorithm,
     context: &'a EncryptionContext,
-    way: Way,
-}
-
-/// What it takes to encrypt.
-#[derive(Debug)]
-enum Way {
-    Symmetric(Permit),
-    Asymmetric(Arc<KeySecret>),
+    with: EncryptionKey,
 }
 
 impl<'a> Destination<'a> {
@@ -36,13 +29,8 @@ impl<'a> Destination<'a> {
         context: &'a EncryptionContext,
     ) -> Result<Self, Error> {
         let key = access.key();
-        access.check()?;
-        check_algorithm(algorithm, context, key)?;
-        let way = match algorithm {
-            DEFAULT => Way::Symmetric(access.to_wrap()?),
-            _ => Way::Asymmetric(Arc::clone(access.secret()?)),
-        };
-        Ok(Self { key, algorithm, context, way })
+        let with = EncryptionKey::of(access, algorithm, context, || Ok(access.to_wrap()?))?;
+        Ok(Self { key, algorithm, context, with })
     }
 
     /// The key.
@@ -52,10 +40,7 @@ impl<'a> Destination<'a> {
 
     /// Which of its materials, if it is symmetric.
     pub(super) fn material_id(&self) -> Option<MaterialId> {
-        match &self.way {
-            Way::Symmetric(permit) => Some(permit.key().material_id()),
-            Way::Asymmetric(_) => None,
-        }
+        self.with.material_id()
     }
 
     /// Refuses more than the algorithm can encrypt.
@@ -73,14 +58,14 @@ impl<'a> Destination<'a> {
     /// Encrypts what was opened, or what came as if it had been.
     pub(super) async fn encrypt(&self, call: &Call<'_>, opened: Opened) -> Result<Vec<u8>, Error> {
         self.check_length(opened.plaintext.expose().len())?;
-        match &self.way {
-            Way::Symmetric(permit) => {
+        match &self.with {
+            EncryptionKey::Symmetric(permit) => {
                 let (key, context) = (permit.key(), self.context);
                 call.note_material(key.material_id());
                 let sealed = call.worker.with_drbg(|drbg| seal_again(key, drbg, &opened, context));
                 Ok(sealed??)
             }
-            Way::Asymmetric(secret) => {
+            EncryptionKey::Asymmetric(secret) => {
                 let algorithm = self.algorithm;
                 let encrypt = move |pair: &AsymmetricKey, drbg: &mut Drbg| {
                     pair.encrypt(algorithm, opened.plaintext.expose(), drbg)

@@ -1,12 +1,15 @@
-//! `EncryptionAlgorithm`: a member of several requests, and whether a key is for it.
+//! `EncryptionAlgorithm`: a member of several requests; and what of a key it works with.
 
-use crate::keystore::ServedKey;
+use std::sync::Arc;
+
+use crate::keystore::KeySecret;
 use crate::keystore::policy::{ConditionKey, Fact};
 use crate::kms::error::Error;
 use crate::kms::guesses;
 use crate::kms::members::Check;
 use crate::kms::wire::Text;
-use crate::spec::{EncryptionAlgorithm, EncryptionContext};
+use crate::pipeline::authorize::{Access, Permit};
+use crate::spec::{EncryptionAlgorithm, EncryptionContext, MaterialId};
 
 /// The algorithm of symmetric keys, and the one that is meant if none is named.
 pub(super) const DEFAULT: EncryptionAlgorithm = EncryptionAlgorithm::SymmetricDefault;
@@ -27,17 +30,39 @@ pub(super) const fn algorithm_fact(
     (ConditionKey::EncryptionAlgorithm, Fact::Text(algorithm.name()))
 }
 
-/// Refuses an algorithm that `key` is not for, and a context where there can be none.
-pub(super) fn check_algorithm(
-    algorithm: EncryptionAlgorithm,
-    context: &EncryptionContext,
-    key: &ServedKey,
-) -> Result<(), Error> {
-    if !key.record().algorithms().encryption.contains(&algorithm) {
-        return Err(Error::algorithm_of_other_keys(algorithm, key.record().spec()));
+/// What encrypts or opens, by an algorithm that the key is for.
+#[derive(Debug)]
+pub(super) enum EncryptionKey {
+    Symmetric(Permit),
+    Asymmetric(Arc<KeySecret>),
+}
+
+impl EncryptionKey {
+    /// Asks whether the key's state and kind allow it. `permit` gives the right to use a symmetric
+    /// one; a context is of no use to others.
+    pub(super) fn of(
+        access: &Access<'_>,
+        algorithm: EncryptionAlgorithm,
+        context: &EncryptionContext,
+        permit: impl FnOnce() -> Result<Permit, Error>,
+    ) -> Result<Self, Error> {
+        access.check()?;
+        let record = access.key().record();
+        if !record.algorithms().encryption.contains(&algorithm) {
+            return Err(Error::algorithm_of_other_keys(algorithm, record.spec()));
+        }
+        match algorithm {
+            DEFAULT => Ok(Self::Symmetric(permit()?)),
+            _ if !context.is_empty() => Err(guesses::context_of_asymmetric_key()),
+            _ => Ok(Self::Asymmetric(Arc::clone(access.secret()?))),
+        }
     }
-    if algorithm != DEFAULT && !context.is_empty() {
-        return Err(guesses::context_of_asymmetric_key());
+
+    /// The material of a symmetric key.
+    pub(super) fn material_id(&self) -> Option<MaterialId> {
+        match self {
+            Self::Symmetric(permit) => Some(permit.key().material_id()),
+            Self::Asymmetric(_) => None,
+        }
     }
-    Ok(())
 }

@@ -29,6 +29,7 @@ mod call;
 mod endpoint;
 mod error;
 mod guesses;
+mod hex;
 mod http;
 mod members;
 mod ops;

@@ -7,6 +7,8 @@ use core::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::kms::hex::{parse_hex, push_hex};
+
 /// What stands before the number of a line.
 const SEQUENCE: &[u8] = br#","sequence":"#;
 /// What stands before its hash.
@@ -111,30 +113,4 @@ impl fmt::Display for Break {
             Self::Opening => f.write_str("it does not open the file where the last one ended"),
         }
     }
-}
-
-/// Appends `bytes` in hex.
-pub(super) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
-}
-
-/// 32 bytes from 64 digits in lower case.
-pub(super) fn parse_hex(digits: &[u8]) -> Option<[u8; 32]> {
-    let value = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; 32];
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if pairs.len() != bytes.len() || !rest.is_empty() {
-        return None;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = value(*high)? << 4 | value(*low)?;
-    }
-    Some(bytes)
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Break, Chain, parse_hex};
+use super::chain::{Break, Chain};
 use super::files;
 use super::{AuditError, Head};
+use crate::kms::hex::parse_hex;
 
 /// What was found.
 #[derive(Debug)]

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
 
-use super::chain::{Chain, push_hex};
+use super::chain::Chain;
 use super::files::Folder;
 use super::{AuditError, Entry, Head, State};
+use crate::kms::hex::push_hex;
 use crate::limits::{AUDIT_SYNC, STOP_SECONDS_MAX};
 
 /// Most events that are written at once.

@@ -28,6 +28,7 @@ pub use sign::{Signer, UnfitCredential};
 
 use super::error::Error;
 use super::guesses;
+use super::hex::push_hex;
 use crate::crypto::kdf::hmac_sha256;
 use crate::keystore::{ServedPrincipal, Snapshot};
 use crate::limits::{CLOCK_SKEW_SECONDS_MAX, SIGNING_KEYS_MAX};
@@ -309,7 +310,7 @@ fn canonical_request(
     out.push(b'\n');
     out.extend_from_slice(signed_headers.as_bytes());
     out.push(b'\n');
-    hex(&Sha256::digest(request.body), out);
+    push_hex(&Sha256::digest(request.body), out);
     Ok(())
 }
 
@@ -353,22 +354,13 @@ fn signing_key(secret: &[u8], date: &str, region: &str, service: &str) -> Secret
 /// Steps 2 and 4 of signing: the string to sign, and its signature in hex.
 fn signature(key: &Secret<[u8; 32]>, date: &str, scope: &str, canonical: &[u8]) -> Vec<u8> {
     let mut digest = Vec::with_capacity(64);
-    hex(&Sha256::digest(canonical), &mut digest);
+    push_hex(&Sha256::digest(canonical), &mut digest);
     let to_sign =
         [ALGORITHM.as_bytes(), b"\n", date.as_bytes(), b"\n", scope.as_bytes(), b"\n", &digest];
     let mac = hmac_sha256(key.expose(), &to_sign);
     digest.clear();
-    hex(mac.expose(), &mut digest);
+    push_hex(mac.expose(), &mut digest);
     digest
-}
-
-fn hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend(
-        bytes
-            .iter()
-            .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
-    );
 }
 
 fn missing_token() -> Error {

@@ -1,0 +1,17 @@
+//! Bytes as lower-case hexadecimal digits, in buffers that are there already.
+
+use base16ct::lower;
+
+/// Appends two digits for each byte.
+pub(super) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + 2 * bytes.len(), 0);
+    lower::encode(bytes, &mut out[start..]).expect("there is room for two digits a byte");
+}
+
+/// 32 bytes from 64 digits.
+pub(super) fn parse_hex(digits: &[u8]) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let decoded = lower::decode(digits, &mut bytes).ok()?.len();
+    (decoded == bytes.len()).then_some(bytes)
+}

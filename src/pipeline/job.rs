@@ -250,12 +250,15 @@ fn mint(
     team.pool().in_place_scope(|scope| {
         let (outcome, failed, finished, seeds) = (&outcome, &failed, &finished, &seeds);
         scope.spawn_broadcast(move |_, thread| {
+            // A worker that panics has ended too: else this thread would look after it for ever.
+            let _ended = Closing(|| {
+                let _ = finished.send(());
+            });
             let mine = Worker::new(request, permit, group, team.backend)
                 .map(|worker| worker.seeded_by(&seeds[thread.index()]).drawing_from(reserve))
                 .and_then(|mut worker| work(&mut worker, part, stage, failed, team));
             failed.fetch_or(mine.is_err(), Ordering::Relaxed);
             unite(&mut lock(outcome), mine);
-            let _ = finished.send(());
         });
         // Else the workers would wait for ever for a thread that has ended.
         let _closing = Closing(|| seeds.iter().for_each(Mailbox::close));

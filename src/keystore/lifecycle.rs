@@ -61,7 +61,9 @@ impl Keystore {
         new: &NewKey,
         usage: KeyUsage,
     ) -> Result<KeyMetadata, Error> {
+        let is_symmetric = new.spec() == KeySpec::SymmetricDefault;
         assert!(new.spec().usages().contains(&usage), "a usage of the spec");
+        assert!(is_symmetric || options.origin == Origin::AwsKms, "a key of our own making");
         check_description(&options.description)?;
         options.policy.as_deref().map(check_policy).transpose()?;
         let scope = options.scope.resolve(&self.scope)?;
@@ -83,7 +85,7 @@ impl Keystore {
             primary_region: None,
             secret: None,
         };
-        if new.spec() != KeySpec::SymmetricDefault {
+        if !is_symmetric {
             key.seal_secret(new, self.sealing_key()?)?;
             key.state = KeyState::Enabled;
         } else if key.origin == Origin::AwsKms {

@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio::sync::watch;
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, yield_now};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -306,7 +306,14 @@ async fn serve(
 ) -> Result<HttpAnswer, Gone> {
     let (head, body) = request.into_parts();
     match read_body(body).await {
-        Ok(body) => call::answer(&worker, peer, &head, &body).await.ok_or(Gone::Dropped),
+        Ok(body) => {
+            let answer = call::answer(&worker, peer, &head, &body).await.ok_or(Gone::Dropped);
+            // What all connections asked by now is answered before any answer is written. The writes
+            // then follow each other so closely that a client with several connections is woken once
+            // for all of them; waking a thread on another core costs as much as an answer does.
+            yield_now().await;
+            answer
+        }
         Err(BodyError::TooLarge) => {
             let mut answer = json_answer(worker.request_id(), Err(guesses::body_too_large()));
             *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;

@@ -60,7 +60,7 @@ class Soak:
         self.lock = threading.Lock()
         self.counts = collections.Counter()
         self.request_ids, self.public_keys = set(), set()
-        self.faults, self.resident = [], []
+        self.faults, self.resident, self.fill_seconds = [], [], []
 
     @property
     def is_over(self):
@@ -186,6 +186,7 @@ def bursts(soak):
             time.sleep(0.5)
         if ready(soak, "RSA_2048") >= soak.wanted.rsa:
             soak.count("pool filled again")
+            soak.fill_seconds.append(round(time.monotonic() - begun, 1))
         elif not soak.is_over:
             soak.fault("the pool of RSA_2048 did not fill within two minutes")
 
@@ -389,7 +390,7 @@ def main():
         for thread in threads:
             thread.join()
         summary = {"minutes": wanted.minutes, "counts": dict(sorted(soak.counts.items())), **check_memory(soak),
-                   "publicKeys": len(soak.public_keys), **check_log(soak, server, wanted, scratch / "audit"),
+                   "publicKeys": len(soak.public_keys), "fillSeconds": soak.fill_seconds, **check_log(soak, server, wanted, scratch / "audit"),
                    "faults": soak.faults[:20], "faultCount": len(soak.faults)}
     print(json.dumps(summary, indent=1) if wanted.json else told(summary))
     sys.exit(1 if soak.faults else 0)

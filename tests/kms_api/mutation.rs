@@ -183,7 +183,7 @@ fn no_request_gets_what_it_should_not() {
 }
 
 #[test]
-#[ignore = "ten minutes; cargo test --test kms_api -- --ignored --nocapture a_million"]
+#[ignore = "half an hour; cargo test --test kms_api -- --ignored --nocapture a_million"]
 fn a_million_requests_get_nothing_that_they_should_not() {
     ask_oddly(1_000_000, SEED ^ 3);
 }

@@ -1,11 +1,11 @@
 //! The endpoint: what all threads share, and what each has for itself.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -20,6 +20,9 @@ use crate::pipeline::authorize::Caller;
 use crate::pipeline::source::KeyPairSource;
 use crate::spec::key_id::Scope;
 use crate::spec::{Operation, Region};
+
+/// How long calls draw from the same entropy.
+const FRESH: Duration = Duration::from_millis(1);
 
 /// Whether calls must be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,16 +108,18 @@ pub(super) struct Worker {
     /// The callers of unsigned calls, by Region.
     unsigned: RefCell<HashMap<Region, Rc<Caller>>>,
     drbg: RefCell<Drbg>,
+    /// When its entropy was fresh.
+    reseeded: Cell<Instant>,
     tally: Arc<Mutex<Tally>>,
 }
 
 impl Worker {
     /// A thread's own part.
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, EntropyError> {
-        let drbg = RefCell::new(Drbg::from_system()?);
+        let (drbg, reseeded) = (RefCell::new(Drbg::from_system()?), Cell::new(Instant::now()));
         let (verifier, unsigned) = (RefCell::default(), RefCell::default());
         let tally = endpoint.new_tally();
-        Ok(Self { endpoint, verifier, unsigned, drbg, tally })
+        Ok(Self { endpoint, verifier, unsigned, drbg, reseeded, tally })
     }
 
     /// Counts a call that began at `arrived`.
@@ -130,15 +135,19 @@ impl Worker {
         tally.count(operation, end, arrived.elapsed(), fate);
     }
 
-    /// Runs `draw` on the thread's generator, with fresh entropy mixed in first.
+    /// Runs `draw` on the thread's generator, whose entropy is no older than [`FRESH`].
     ///
-    /// Every call is a batch of its own, so that a copy of the process repeats no nonce.
+    /// The calls of that time are a batch: a copy of the process repeats the nonces of one at most.
     pub(super) fn with_drbg<T>(
         &self,
         draw: impl FnOnce(&mut Drbg) -> T,
     ) -> Result<T, super::error::Error> {
         let mut drbg = self.drbg.borrow_mut();
-        drbg.reseed().map_err(|_| super::error::Error::internal())?;
+        let now = Instant::now();
+        if now.duration_since(self.reseeded.get()) >= FRESH {
+            drbg.reseed().map_err(|_| super::error::Error::internal())?;
+            self.reseeded.set(now);
+        }
         Ok(draw(&mut drbg))
     }
 

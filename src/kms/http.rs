@@ -1,18 +1,15 @@
 //! HTTP: a request's body within its limits, and an answer as one piece.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::error::Error;
 use super::guesses;
-use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_SECONDS_MAX};
+use crate::limits::REQUEST_BODY_BYTES_MAX;
 
 /// What is sent.
 pub(super) type HttpAnswer = Response<Full<Bytes>>;
@@ -29,11 +26,10 @@ pub(super) async fn read_body(body: Incoming) -> Result<Bytes, BodyError> {
         return Err(BodyError::TooLarge);
     }
     let limited = Limited::new(body, REQUEST_BODY_BYTES_MAX);
-    let patience = Duration::from_secs(REQUEST_BODY_SECONDS_MAX);
-    match timeout(patience, limited.collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(_)) | Err(_) => Err(BodyError::Incomplete),
+    match limited.collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Err(_) => Err(BodyError::Incomplete),
     }
 }
 
@@ -42,7 +38,7 @@ pub(super) async fn read_body(body: Incoming) -> Result<Bytes, BodyError> {
 pub(super) enum BodyError {
     /// Longer than any request.
     TooLarge,
-    /// Too slow, cut off, or not framed as HTTP says.
+    /// Cut off, or not framed as HTTP says.
     Incomplete,
 }
 

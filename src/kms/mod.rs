@@ -5,6 +5,7 @@
 //! ```text
 //! tls       handshake, if the endpoint has a certificate
 //! server    accept, one connection, stop            one thread a core, each with its own listener
+//! patience  slow clients are cut
 //! http      head and body within their limits
 //! target    X-Amz-Target -> Operation
 //! wire      JSON -> members                         SerializationException
@@ -34,6 +35,7 @@ mod http;
 mod members;
 mod ops;
 mod page;
+mod patience;
 mod server;
 mod sigv4;
 mod tally;

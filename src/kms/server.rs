@@ -17,13 +17,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime;
+use tokio::runtime::{self, LocalOptions};
 use tokio::sync::watch;
-use tokio::task::{LocalSet, yield_now};
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::{interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -32,10 +33,11 @@ use super::call::{self, Peer};
 use super::endpoint::{Endpoint, Worker};
 use super::guesses;
 use super::http::{BodyError, HttpAnswer, json_answer, read_body};
+use super::patience::{LOOK_EVERY, Patience, Watch};
 use super::tls::{TlsIdentity, tls_details};
 use crate::limits::{
     ANSWER_SECONDS_MAX, CONNECTIONS_DEFAULT, HANDSHAKE_SECONDS_MAX, REQUEST_HEAD_BYTES_MAX,
-    REQUEST_HEAD_SECONDS_MAX, REQUEST_HEADERS_MAX, STOP_SECONDS_MAX,
+    REQUEST_HEADERS_MAX, STOP_SECONDS_MAX,
 };
 use crate::sys::affinity::{allowed_cores, pin_to};
 
@@ -202,58 +204,85 @@ impl Loop {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(BLOCKING_THREADS)
-            .build();
+            .build_local(LocalOptions::default());
         let (Ok(runtime), Ok(worker)) = (runtime, Worker::new(Arc::clone(&self.endpoint))) else {
             return;
         };
-        let connections = LocalSet::new();
         let worker = Rc::new(worker);
-        connections.block_on(&runtime, self.accept(listener, &worker));
         let patience = Duration::from_secs(STOP_SECONDS_MAX);
-        // Connections that take longer are cut.
-        let _ = runtime.block_on(async { tokio::time::timeout(patience, connections).await });
+        runtime.block_on(async {
+            let mut open = JoinSet::new();
+            self.accept(listener, &worker, &mut open).await;
+            // Connections that take longer are cut.
+            let _ = timeout(patience, async { while open.join_next().await.is_some() {} }).await;
+        });
         runtime.shutdown_timeout(patience);
     }
 
     /// Takes connections until the server is stopped.
-    async fn accept(&self, listener: std::net::TcpListener, worker: &Rc<Worker>) {
+    async fn accept(
+        &self,
+        listener: std::net::TcpListener,
+        worker: &Rc<Worker>,
+        open: &mut JoinSet<()>,
+    ) {
         let Ok(listener) = TcpListener::from_std(listener) else { return };
         let mut stopped = self.stopped.clone();
+        let mut watch = Watch::default();
+        let mut looks = interval(LOOK_EVERY);
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
+                now = looks.tick() => {
+                    watch.look(now.into_std());
+                    // What has ended is let go of.
+                    while open.try_join_next().is_some() {}
+                    continue;
+                }
                 _ = stopped.changed() => return,
             };
             match accepted {
-                Ok((stream, peer)) => self.take(stream, peer.ip(), worker),
+                Ok((stream, peer)) => {
+                    let Some(entered) = self.connections.enter() else { continue };
+                    let patience = Rc::<Patience>::default();
+                    let (worker, seen) = (Rc::clone(worker), Rc::clone(&patience));
+                    let task = self.take(stream, peer.ip(), Client { worker, patience: seen });
+                    let task = open.spawn_local(async move {
+                        task.await;
+                        drop(entered);
+                    });
+                    watch.add(patience, task);
+                }
                 // Out of descriptors, or a connection gone already: others can wait a moment.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(_) => sleep(Duration::from_millis(10)).await,
             }
         }
     }
 
-    /// Answers one connection beside the others, unless there are too many.
-    fn take(&self, stream: TcpStream, address: IpAddr, worker: &Rc<Worker>) {
-        let Some(entered) = self.connections.enter() else { return };
-        let (worker, stopped) = (Rc::clone(worker), self.stopped.clone());
-        let tls = self.tls.clone();
-        tokio::task::spawn_local(async move {
+    /// Answers one connection until it ends.
+    fn take(
+        &self,
+        stream: TcpStream,
+        address: IpAddr,
+        client: Client,
+    ) -> impl Future<Output = ()> + use<> {
+        let (stopped, tls) = (self.stopped.clone(), self.tls.clone());
+        async move {
             // A socket that takes no options is answered all the same.
             let _ = stream.set_nodelay(true);
             let _ = set_patience(&stream);
             // An error is the client's: it went away, or does not speak TLS or HTTP.
             let _ = match tls {
-                None => connection(stream, Peer { address, tls: None }, worker, stopped).await,
+                None => connection(stream, Peer { address, tls: None }, client, stopped).await,
                 Some(tls) => match shake_hands(&tls, stream).await {
                     Some((stream, tls)) => {
                         let peer = Peer { address, tls: Some(tls) };
-                        connection(stream, peer, worker, stopped).await
+                        connection(stream, peer, client, stopped).await
                     }
                     None => Ok(()),
                 },
             };
-            drop(entered);
-        });
+        }
     }
 }
 
@@ -263,27 +292,38 @@ async fn shake_hands(
     stream: TcpStream,
 ) -> Option<(TlsStream<TcpStream>, TlsDetails)> {
     let patience = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
-    let stream = tokio::time::timeout(patience, tls.accept(stream)).await.ok()?.ok()?;
+    let stream = timeout(patience, tls.accept(stream)).await.ok()?.ok()?;
     let details = tls_details(stream.get_ref().1);
     Some((stream, details))
+}
+
+/// What the requests of one connection share.
+struct Client {
+    /// The thread that answers.
+    worker: Rc<Worker>,
+    patience: Rc<Patience>,
 }
 
 /// One connection, request after request.
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     peer: Peer,
-    worker: Rc<Worker>,
+    client: Client,
     mut stopped: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
-    let service = service_fn(|request| serve(Rc::clone(&worker), peer, request));
+    let client = Rc::new(client);
+    let service = service_fn(|request| serve(Rc::clone(&client), peer, request));
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(REQUEST_HEAD_SECONDS_MAX))
+        // A slow head is a matter of `Patience`.
+        .header_read_timeout(None)
         .max_buf_size(REQUEST_HEAD_BYTES_MAX)
         .max_headers(REQUEST_HEADERS_MAX)
+        // Head and body are one piece: to copy a kilobyte costs less than to name two.
+        .writev(false)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
+        biased;
         done = connection.as_mut() => return done,
         _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
     }
@@ -300,14 +340,18 @@ fn set_patience(stream: &TcpStream) -> io::Result<()> {
 
 /// One request.
 async fn serve(
-    worker: Rc<Worker>,
+    client: Rc<Client>,
     peer: Peer,
     request: Request<Incoming>,
 ) -> Result<HttpAnswer, Gone> {
+    let Client { worker, patience } = &*client;
     let (head, body) = request.into_parts();
-    match read_body(body).await {
+    patience.wait_for_body();
+    let body = read_body(body).await;
+    patience.wait_for_answer();
+    let answer = match body {
         Ok(body) => {
-            let answer = call::answer(&worker, peer, &head, &body).await.ok_or(Gone::Dropped);
+            let answer = call::answer(worker, peer, &head, &body).await.ok_or(Gone::Dropped);
             // What all connections asked by now is answered before any answer is written. The writes
             // then follow each other so closely that a client with several connections is woken once
             // for all of them; waking a thread on another core costs as much as an answer does.
@@ -320,7 +364,9 @@ async fn serve(
             Ok(answer)
         }
         Err(BodyError::Incomplete) => Err(Gone::Incomplete),
-    }
+    };
+    patience.wait_for_head();
+    answer
 }
 
 /// The client is to be answered no more.

@@ -36,11 +36,14 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
+use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
 use super::http::read_body;
-use crate::limits::{ADMIN_CONNECTIONS_MAX, REQUEST_HEAD_SECONDS_MAX};
+use crate::limits::{ADMIN_CONNECTIONS_MAX, REQUEST_BODY_SECONDS_MAX, REQUEST_HEAD_SECONDS_MAX};
 use crate::sys::listener::Listener;
+
+const BODY_PATIENCE: Duration = Duration::from_secs(REQUEST_BODY_SECONDS_MAX);
 
 /// Where the operator asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,9 +210,11 @@ async fn answer(
             answer
         }
         (&Method::GET, "/weather") => weather(&endpoint),
-        (&Method::PUT, "/weather") => match read_body(body).await {
-            Ok(body) => put_weather(&endpoint, &body),
-            Err(_) => text(StatusCode::BAD_REQUEST, "the body did not arrive whole\n".to_owned()),
+        (&Method::PUT, "/weather") => match timeout(BODY_PATIENCE, read_body(body)).await {
+            Ok(Ok(body)) => put_weather(&endpoint, &body),
+            Ok(Err(_)) | Err(_) => {
+                text(StatusCode::BAD_REQUEST, "the body did not arrive whole\n".to_owned())
+            }
         },
         (&Method::POST, "/_keymill/reset") => reset(endpoint).await,
         (_, "/healthz" | "/metrics" | "/weather" | "/_keymill/reset") => text(

@@ -181,7 +181,7 @@ impl<'a> Recording<'a> {
         let Some(place) = self.place.take() else { return };
         let (request, call) = (self.request, self.call);
         let header = |name| request.head.headers.get(name).and_then(|value| value.to_str().ok());
-        place.fill(&Event {
+        let event = Event {
             operation: call.operation,
             caller: &call.caller,
             address: request.peer.address,
@@ -193,7 +193,8 @@ impl<'a> Recording<'a> {
             body: request.body,
             noted: &call.noted,
             end,
-        });
+        };
+        place.fill(&event, &mut call.worker.line.borrow_mut());
     }
 }
 

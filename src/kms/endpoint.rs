@@ -110,6 +110,8 @@ pub(super) struct Worker {
     drbg: RefCell<Drbg>,
     /// When its entropy was fresh.
     reseeded: Cell<Instant>,
+    /// A line of the audit log in the making, kept for its room.
+    pub(super) line: RefCell<Vec<u8>>,
     tally: Arc<Mutex<Tally>>,
 }
 
@@ -117,9 +119,9 @@ impl Worker {
     /// A thread's own part.
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, EntropyError> {
         let (drbg, reseeded) = (RefCell::new(Drbg::from_system()?), Cell::new(Instant::now()));
-        let (verifier, unsigned) = (RefCell::default(), RefCell::default());
+        let (verifier, unsigned, line) = Default::default();
         let tally = endpoint.new_tally();
-        Ok(Self { endpoint, verifier, unsigned, drbg, reseeded, tally })
+        Ok(Self { endpoint, verifier, unsigned, drbg, reseeded, line, tally })
     }
 
     /// Counts a call that began at `arrived`.

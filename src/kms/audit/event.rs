@@ -184,8 +184,8 @@ impl Serialize for Resources<'_> {
 }
 
 impl Event<'_> {
-    /// The record as JSON.
-    pub(super) fn to_json(&self) -> Vec<u8> {
+    /// Appends the record as JSON, on one line.
+    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
         let (error, injected, client_left) = match self.end {
             End::Done => (None, false, false),
             End::Failed(error) => (Some(error), false, false),
@@ -218,9 +218,7 @@ impl Event<'_> {
             event_category: "Management",
             tls_details: self.tls.map(|details| Tls { details, host: self.host }),
         };
-        let mut json = Vec::with_capacity(1280);
-        serde_json::to_writer(&mut json, &record).expect("a record is plain text and numbers");
-        json
+        serde_json::to_writer(out, &record).expect("a record is plain text and numbers");
     }
 }
 

@@ -20,6 +20,7 @@ mod chain;
 mod event;
 mod files;
 mod parameters;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -32,7 +33,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use tokio::sync::mpsc::{self, Permit, Sender};
 use tokio::time::timeout;
 
 pub use chain::Break;
@@ -42,6 +42,7 @@ pub use verify::{Fault, Report, Verification, verify};
 use super::error::Error;
 use crate::limits::{AUDIT_FILE_BYTES_DEFAULT, AUDIT_PLACE_WAIT, AUDIT_QUEUE_EVENTS};
 use files::Folder;
+use queue::{FreePlace, Queue};
 use writer::Writer;
 
 #[expect(unused_imports, reason = "named in the documentation above")]
@@ -66,18 +67,9 @@ impl AuditOptions {
 
 /// A log that is being written.
 pub struct Audit {
-    queue: Sender<Entry>,
+    queue: Arc<Queue>,
     state: Arc<State>,
     writer: Mutex<Option<JoinHandle<Result<Head, AuditError>>>>,
-}
-
-/// What the writer is sent.
-#[derive(Debug)]
-enum Entry {
-    /// An event as JSON, without its place in the chain.
-    Event(Vec<u8>),
-    /// No more will come.
-    Close,
 }
 
 /// What is known of the writer while it writes.
@@ -110,10 +102,11 @@ impl Audit {
         let folder = Folder::open(&options.folder)?;
         let state = Arc::<State>::default();
         let writer = Writer::open(folder, options.file_bytes, Arc::clone(&state))?;
-        let (queue, received) = mpsc::channel(AUDIT_QUEUE_EVENTS);
+        let queue = Arc::new(Queue::new(AUDIT_QUEUE_EVENTS));
+        let received = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("keymill-audit".to_owned())
-            .spawn(move || writer.run(received))
+            .spawn(move || writer.run(&received))
             .map_err(|error| AuditError::Io(options.folder.clone(), error))?;
         Ok(Self { queue, state, writer: Mutex::new(Some(thread)) })
     }
@@ -123,20 +116,18 @@ impl Audit {
         if self.state.is_failing.load(Ordering::Relaxed) {
             return Err(Error::internal());
         }
-        if let Ok(place) = self.queue.try_reserve() {
+        if let Some(place) = self.queue.try_place() {
             return Ok(Place(place));
         }
-        match timeout(AUDIT_PLACE_WAIT, self.queue.reserve()).await {
-            Ok(Ok(place)) => Ok(Place(place)),
-            Ok(Err(_)) | Err(_) => Err(Error::internal()),
-        }
+        let place = timeout(AUDIT_PLACE_WAIT, self.queue.place()).await;
+        place.ok().flatten().map(Place).ok_or_else(Error::internal)
     }
 
     /// Events written, those in the queue, failed attempts to write, and whether the last one was.
     pub(super) fn status(&self) -> AuditStatus {
         AuditStatus {
             events: self.state.events.load(Ordering::Relaxed),
-            queued: self.queue.max_capacity() - self.queue.capacity(),
+            queued: self.queue.occupied(),
             failures: self.state.failures.load(Ordering::Relaxed),
             is_failing: self.state.is_failing.load(Ordering::Relaxed),
         }
@@ -148,8 +139,7 @@ impl Audit {
         self.state.is_stopping.store(true, Ordering::Release);
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(writer) = writer.take() else { return Ok(None) };
-        // A writer that is gone has closed the queue; its result tells why.
-        let _ = self.queue.blocking_send(Entry::Close);
+        self.queue.close();
         writer.join().map_or(Err(AuditError::Panicked), |head| head.map(Some))
     }
 }
@@ -168,12 +158,14 @@ impl fmt::Debug for Audit {
 }
 
 /// The place of one event in the queue.
-pub(super) struct Place<'a>(Permit<'a, Entry>);
+pub(super) struct Place<'a>(FreePlace<'a>);
 
 impl Place<'_> {
-    /// Puts `event` there.
-    pub(super) fn fill(self, event: &Event<'_>) {
-        self.0.send(Entry::Event(event.to_json()));
+    /// Puts `event` there; `line` is room to write it in.
+    pub(super) fn fill(self, event: &Event<'_>, line: &mut Vec<u8>) {
+        line.clear();
+        event.write_json(line);
+        self.0.put(line);
     }
 }
 

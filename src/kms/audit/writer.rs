@@ -9,16 +9,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::mpsc::Receiver;
 
 use super::chain::Chain;
 use super::files::Folder;
-use super::{AuditError, Entry, Head, State};
+use super::queue::{Events, Queue};
+use super::{AuditError, Head, State};
 use crate::kms::hex::push_hex;
 use crate::limits::{AUDIT_SYNC, STOP_SECONDS_MAX};
-
-/// Most events that are written at once.
-const BATCH_EVENTS: usize = 1024;
 
 /// How long events gather before they are written, so that a busy thread wakes nobody for each.
 const GATHER: Duration = Duration::from_millis(2);
@@ -70,32 +67,33 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Writes what comes, until [`Entry::Close`].
-    pub(super) fn run(mut self, mut queue: Receiver<Entry>) -> Result<Head, AuditError> {
-        let mut batch = Vec::with_capacity(BATCH_EVENTS);
-        let mut lines = Vec::new();
+    /// Writes what comes, until the queue is closed.
+    pub(super) fn run(self, queue: &Queue) -> Result<Head, AuditError> {
+        let head = self.write_all(queue);
+        // Whoever still waits for a place is told that there will be none.
+        queue.abandon();
+        head
+    }
+
+    fn write_all(mut self, queue: &Queue) -> Result<Head, AuditError> {
+        let (mut events, mut lines) = (Events::default(), Vec::new());
         loop {
-            if self.unsynced_since.is_some_and(|since| since.elapsed() >= AUDIT_SYNC) {
+            let until_sync =
+                self.unsynced_since.map(|since| AUDIT_SYNC.checked_sub(since.elapsed()));
+            if until_sync == Some(None) {
                 self.insist(Self::sync)?;
-            }
-            // While something waits for the disk the queue is looked at now and then, for nothing
-            // else would wake this thread in time.
-            if queue.is_empty() && self.unsynced_since.is_some() {
-                sleep(GATHER * 5);
                 continue;
             }
-            let is_open = queue.blocking_recv_many(&mut batch, BATCH_EVENTS) > 0;
-            let is_closed = !is_open || batch.iter().any(|entry| matches!(entry, Entry::Close));
-            let before = self.chain.lines;
-            for entry in batch.drain(..) {
-                if let Entry::Event(event) = entry {
-                    self.chain.append(&event, &mut lines);
-                }
+            let is_open = queue.take(&mut events, until_sync.flatten());
+            events.iter().for_each(|event| self.chain.append(event, &mut lines));
+            if !lines.is_empty() {
+                self.insist(|writer| writer.write(&lines))?;
             }
-            self.insist(|writer| writer.write(&lines))?;
-            self.state.events.fetch_add(self.chain.lines - before, Ordering::Relaxed);
+            self.state.events.fetch_add(events.len() as u64, Ordering::Relaxed);
+            queue.free(events.len());
+            events.clear();
             lines.clear();
-            if is_closed {
+            if !is_open {
                 return self.end();
             }
             if self.offset >= self.file_bytes {

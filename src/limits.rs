@@ -298,6 +298,9 @@ pub const AUDIT_QUEUE_EVENTS: usize = 8192;
 /// How long a call waits for a place in the audit log.
 pub const AUDIT_PLACE_WAIT: Duration = Duration::from_secs(2);
 
+/// Callers and operations whose common members a thread remembers.
+pub const AUDIT_SHARED_MAX: usize = 1024;
+
 /// How long the audit log may be written and not yet on the disk.
 pub const AUDIT_SYNC: Duration = Duration::from_secs(1);
 

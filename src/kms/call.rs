@@ -194,7 +194,7 @@ impl<'a> Recording<'a> {
             noted: &call.noted,
             end,
         };
-        place.fill(&event, &mut call.worker.line.borrow_mut());
+        place.fill(&event, &mut call.worker.scribe.borrow_mut());
     }
 }
 

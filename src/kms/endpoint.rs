@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-use super::audit::Audit;
+use super::audit::{Audit, Scribe};
 use super::sigv4::Verifier;
 use super::tally::{self, Tally};
 use super::weather::{Fate, Forecast, Weather};
@@ -110,8 +110,7 @@ pub(super) struct Worker {
     drbg: RefCell<Drbg>,
     /// When its entropy was fresh.
     reseeded: Cell<Instant>,
-    /// A line of the audit log in the making, kept for its room.
-    pub(super) line: RefCell<Vec<u8>>,
+    pub(super) scribe: RefCell<Scribe>,
     tally: Arc<Mutex<Tally>>,
 }
 
@@ -119,9 +118,9 @@ impl Worker {
     /// A thread's own part.
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, EntropyError> {
         let (drbg, reseeded) = (RefCell::new(Drbg::from_system()?), Cell::new(Instant::now()));
-        let (verifier, unsigned, line) = Default::default();
+        let (verifier, unsigned, scribe) = Default::default();
         let tally = endpoint.new_tally();
-        Ok(Self { endpoint, verifier, unsigned, drbg, reseeded, line, tally })
+        Ok(Self { endpoint, verifier, unsigned, drbg, reseeded, scribe, tally })
     }
 
     /// Counts a call that began at `arrived`.

@@ -3,9 +3,9 @@
 
 use core::cell::{Cell, RefCell};
 use core::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::spec::{MaterialId, Operation};
 #[derive(Debug)]
 pub(in crate::kms) struct Event<'a> {
     pub(in crate::kms) operation: Operation,
-    pub(in crate::kms) caller: &'a Caller,
+    pub(in crate::kms) caller: &'a Rc<Caller>,
     pub(in crate::kms) address: IpAddr,
     pub(in crate::kms) user_agent: Option<&'a str>,
     pub(in crate::kms) tls: Option<TlsDetails>,
@@ -84,15 +84,28 @@ pub(in crate::kms) struct TlsDetails {
     pub(in crate::kms) cipher_suite: &'static str,
 }
 
+/// The members that all calls of a caller to an operation share.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Record<'a> {
+struct Shared<'a> {
     event_version: &'static str,
     user_identity: Identity<'a>,
-    event_time: String,
     event_source: &'static str,
     event_name: &'static str,
     aws_region: &'a str,
+    response_elements: (),
+    read_only: bool,
+    event_type: &'static str,
+    management_event: bool,
+    recipient_account_id: &'a str,
+    event_category: &'static str,
+}
+
+/// The members that a call has for itself.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Own<'a> {
+    event_time: &'a str,
     #[serde(rename = "sourceIPAddress")]
     source_ip_address: IpAddr,
     user_agent: Option<&'a str>,
@@ -101,21 +114,24 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<&'a str>,
     request_parameters: Parameters<'a>,
-    response_elements: (),
     #[serde(skip_serializing_if = "Additional::is_empty")]
     additional_event_data: Additional,
     #[serde(rename = "requestID")]
-    request_id: Shown<Uuid>,
+    request_id: Id,
     #[serde(rename = "eventID")]
-    event_id: Shown<Uuid>,
-    read_only: bool,
+    event_id: Id,
     resources: Resources<'a>,
-    event_type: &'static str,
-    management_event: bool,
-    recipient_account_id: &'a str,
-    event_category: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_details: Option<Tls<'a>>,
+}
+
+/// An id in one piece.
+struct Id(Uuid);
+
+impl Serialize for Id {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(self.0.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+    }
 }
 
 #[derive(Serialize)]
@@ -184,42 +200,58 @@ impl Serialize for Resources<'_> {
 }
 
 impl Event<'_> {
-    /// Appends the record as JSON, on one line.
-    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
+    /// Appends the members that all calls of the caller to the operation share, as a JSON object.
+    pub(super) fn write_shared(&self, out: &mut Vec<u8>) {
+        let scope = &self.caller.scope;
+        write(
+            &Shared {
+                event_version: "1.11",
+                user_identity: Identity::of(self.caller),
+                event_source: "kms.amazonaws.com",
+                event_name: self.operation.name(),
+                aws_region: scope.region.as_str(),
+                response_elements: (),
+                read_only: is_read_only(self.operation),
+                event_type: "AwsApiCall",
+                management_event: true,
+                recipient_account_id: scope.account.as_str(),
+                event_category: "Management",
+            },
+            out,
+        );
+    }
+
+    /// Appends the other members, as a JSON object too; `time` is the one of the event.
+    pub(super) fn write_own(&self, time: &str, out: &mut Vec<u8>) {
         let (error, injected, client_left) = match self.end {
             End::Done => (None, false, false),
             End::Failed(error) => (Some(error), false, false),
             End::Injected(error) => (Some(error), true, false),
             End::ClientLeft => (None, false, true),
         };
-        let scope = &self.caller.scope;
         let key_material_id = self.noted.material.get().map(Shown);
-        let record = Record {
-            event_version: "1.11",
-            user_identity: Identity::of(self.caller),
-            event_time: format!("{:.0}", Timestamp::now()),
-            event_source: "kms.amazonaws.com",
-            event_name: self.operation.name(),
-            aws_region: scope.region.as_str(),
-            source_ip_address: self.address,
-            user_agent: self.user_agent,
-            error_code: error.map(code_of),
-            error_message: error.and_then(|error| error.message.as_deref()),
-            request_parameters: Parameters(self.body),
-            response_elements: (),
-            additional_event_data: Additional { key_material_id, injected, client_left },
-            request_id: Shown(self.request_id),
-            event_id: Shown(self.id),
-            read_only: is_read_only(self.operation),
-            resources: Resources { noted: self.noted, account: scope.account.as_str() },
-            event_type: "AwsApiCall",
-            management_event: true,
-            recipient_account_id: scope.account.as_str(),
-            event_category: "Management",
-            tls_details: self.tls.map(|details| Tls { details, host: self.host }),
-        };
-        serde_json::to_writer(out, &record).expect("a record is plain text and numbers");
+        let account = self.caller.scope.account.as_str();
+        write(
+            &Own {
+                event_time: time,
+                source_ip_address: self.address,
+                user_agent: self.user_agent,
+                error_code: error.map(code_of),
+                error_message: error.and_then(|error| error.message.as_deref()),
+                request_parameters: Parameters(self.body),
+                additional_event_data: Additional { key_material_id, injected, client_left },
+                request_id: Id(self.request_id),
+                event_id: Id(self.id),
+                resources: Resources { noted: self.noted, account },
+                tls_details: self.tls.map(|details| Tls { details, host: self.host }),
+            },
+            out,
+        );
     }
+}
+
+fn write(members: &impl Serialize, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, members).expect("an event is plain text and numbers");
 }
 
 impl<'a> Identity<'a> {

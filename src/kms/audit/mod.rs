@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! event     what happened, without anything secret     on the thread that answers
+//! scribe    the event as a line of JSON
 //! queue     bounded; a call waits for its place in it before the work begins
 //! writer    chain, file, rotation                      one thread
 //! ```
@@ -21,6 +22,7 @@ mod event;
 mod files;
 mod parameters;
 mod queue;
+mod scribe;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -33,10 +35,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use jiff::Timestamp;
 use tokio::time::timeout;
 
 pub use chain::Break;
 pub(super) use event::{End, Event, Noted, TlsDetails};
+pub(super) use scribe::Scribe;
 pub use verify::{Fault, Report, Verification, verify};
 
 use super::error::Error;
@@ -161,11 +165,9 @@ impl fmt::Debug for Audit {
 pub(super) struct Place<'a>(FreePlace<'a>);
 
 impl Place<'_> {
-    /// Puts `event` there; `line` is room to write it in.
-    pub(super) fn fill(self, event: &Event<'_>, line: &mut Vec<u8>) {
-        line.clear();
-        event.write_json(line);
-        self.0.put(line);
+    /// Puts `event` there, as `scribe` writes it.
+    pub(super) fn fill(self, event: &Event<'_>, scribe: &mut Scribe) {
+        self.0.put(scribe.line(event, Timestamp::now()));
     }
 }
 

@@ -134,7 +134,7 @@ impl Job {
         let described = part.description();
         let material =
             keystore.wrapping_key_by_material(described.key_arn.id, described.material_id).unwrap();
-        WrappingKey::new(material.arn, material.material)
+        WrappingKey::new(material.arn, &material.material)
     }
 
     /// What row `row` is bound to, by the manifest and not by the file.

@@ -6,31 +6,56 @@ use zeroize::Zeroize;
 
 use crate::secret::Secret;
 
-/// Derives 256 bits from `key`.
-///
-/// One block of the counter mode: a 32-bit counter, then `label`, a zero byte, `context`, and
-/// the 32-bit output length in bits.
+/// A key of HMAC-SHA-256 that has absorbed its two padded blocks, which are half of what a tag of a
+/// few short parts costs. Zeroed on drop.
+#[derive(Clone, Debug)]
+pub struct HmacKey(Hmac<Sha256>);
+
+impl HmacKey {
+    /// A key of any length.
+    ///
+    /// # Panics
+    ///
+    /// Never: HMAC takes keys of any length.
+    #[must_use]
+    pub fn new(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
+    }
+
+    /// The tag of `parts` one after the other.
+    #[must_use]
+    pub fn tag(&self, parts: &[&[u8]]) -> Secret<[u8; 32]> {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        let mut digest = mac.finalize().into_bytes();
+        let mut out = Secret::new([0; 32]);
+        out.expose_mut().copy_from_slice(&digest);
+        digest.as_mut_slice().zeroize();
+        out
+    }
+
+    /// Derives 256 bits.
+    ///
+    /// One block of the counter mode: a 32-bit counter, then `label`, a zero byte, `context`, and
+    /// the 32-bit output length in bits.
+    #[must_use]
+    pub fn derive(&self, label: &[u8], context: &[u8]) -> Secret<[u8; 32]> {
+        self.tag(&[&1_u32.to_be_bytes(), label, &[0], context, &256_u32.to_be_bytes()])
+    }
+}
+
+/// Derives 256 bits from `key`, as [`HmacKey::derive`].
 #[must_use]
 pub fn kbkdf_hmac_sha256(key: &[u8; 32], label: &[u8], context: &[u8]) -> Secret<[u8; 32]> {
-    hmac_sha256(key, &[&1_u32.to_be_bytes(), label, &[0], context, &256_u32.to_be_bytes()])
+    HmacKey::new(key).derive(label, context)
 }
 
 /// HMAC-SHA-256 of `parts` one after the other.
-///
-/// # Panics
-///
-/// Never: HMAC takes keys of any length.
 #[must_use]
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Secret<[u8; 32]> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    let mut digest = mac.finalize().into_bytes();
-    let mut out = Secret::new([0; 32]);
-    out.expose_mut().copy_from_slice(&digest);
-    digest.as_mut_slice().zeroize();
-    out
+    HmacKey::new(key).tag(parts)
 }
 
 #[cfg(test)]

@@ -348,7 +348,7 @@ fn serve_key(
     let sealing = keystore.sealing_key()?;
     let open = |material: &super::key::SealedMaterial| {
         let opened = sealing.open(&record.arn, material.id, material.sealed.as_deref()?)?;
-        Some(Arc::new(WrappingKey::new(opened.arn, opened.material)))
+        Some(Arc::new(WrappingKey::new(opened.arn, &opened.material)))
     };
     let materials = record.materials.iter().filter_map(open).collect();
     let policy = Arc::new(Policy::of_key(&record.policy()).map_err(Error::Policy)?);

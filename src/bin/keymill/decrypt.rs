@@ -103,7 +103,7 @@ fn open_blob(
     };
     let keystore = home::open(arguments)?;
     let material = keystore.wrapping_key_by_material(header.key_id(), header.material_id())?;
-    let key = WrappingKey::new(material.arn, material.material);
+    let key = WrappingKey::new(material.arn, &material.material);
     open(&key, blob, context).or_else(refused)
 }
 

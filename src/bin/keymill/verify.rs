@@ -42,7 +42,7 @@ fn keys(arguments: &Arguments, files: &[PartFile]) -> Result<Vec<WrappingKey>, F
         keystore.set_scope(described.key_arn.scope.clone());
         let material =
             keystore.wrapping_key_by_material(described.key_arn.id, described.material_id)?;
-        Ok(WrappingKey::new(material.arn, material.material))
+        Ok(WrappingKey::new(material.arn, &material.material))
     };
     files.iter().map(key).collect()
 }

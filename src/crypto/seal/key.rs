@@ -1,6 +1,6 @@
 //! `WrappingKey`: one material of one KMS key, ready to seal and to open.
 
-use crate::crypto::kdf::hmac_sha256;
+use crate::crypto::kdf::{HmacKey, hmac_sha256};
 use crate::secret::Secret;
 use crate::spec::{KeyArn, MaterialId, ResourceId};
 
@@ -9,7 +9,8 @@ use crate::spec::{KeyArn, MaterialId, ResourceId};
 pub struct WrappingKey {
     arn: KeyArn,
     material_id: MaterialId,
-    material: Secret<[u8; 32]>,
+    /// The material, as keys are derived from it.
+    deriving: HmacKey,
     /// Length and text of the ARN, as the associated data has them.
     binding: Vec<u8>,
 }
@@ -17,13 +18,14 @@ pub struct WrappingKey {
 impl WrappingKey {
     /// Joins a key with one of its materials.
     #[must_use]
-    pub fn new(arn: KeyArn, material: Secret<[u8; 32]>) -> Self {
+    pub fn new(arn: KeyArn, material: &Secret<[u8; 32]>) -> Self {
         let text = arn.binding();
         // An ARN has a Region of at most 32 characters and else fixed parts: far below 2^16.
         let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         let binding = [&length.to_be_bytes(), text.as_bytes()].concat();
-        let material_id = material_id(&material, arn.id);
-        Self { arn, material_id, material, binding }
+        let material_id = material_id(material, arn.id);
+        let deriving = HmacKey::new(material.expose());
+        Self { arn, material_id, deriving, binding }
     }
 
     /// The key.
@@ -38,8 +40,9 @@ impl WrappingKey {
         self.material_id
     }
 
-    pub(super) const fn material(&self) -> &Secret<[u8; 32]> {
-        &self.material
+    /// A key for one batch of seals.
+    pub(super) fn derive(&self, label: &[u8], context: &[u8]) -> Secret<[u8; 32]> {
+        self.deriving.derive(label, context)
     }
 
     pub(super) fn binding(&self) -> &[u8] {

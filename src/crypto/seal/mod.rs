@@ -13,7 +13,6 @@ use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 
 use crate::crypto::drbg::Drbg;
-use crate::crypto::kdf::kbkdf_hmac_sha256;
 use crate::crypto::key_pair::KeyPairBatch;
 use crate::crypto::laps::Stage;
 use crate::limits::{PLAINTEXT_BYTES_MAX, SEALS_PER_DERIVED_KEY_MAX};
@@ -278,7 +277,7 @@ fn cipher(key: &WrappingKey, header: &BlobHeader) -> Aes256Gcm {
 }
 
 fn derived_key(key: &WrappingKey, header: &BlobHeader) -> Secret<[u8; 32]> {
-    kbkdf_hmac_sha256(key.material().expose(), LABEL, &header.nonce())
+    key.derive(LABEL, &header.nonce())
 }
 
 /// Everything of the associated data but the encryption context.

@@ -13,7 +13,7 @@ use crate::sys::features::{Backend, Ifma};
 const ARN: &str = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
 fn key_of(arn: &str, material: u8) -> WrappingKey {
-    WrappingKey::new(arn.parse::<KeyArn>().unwrap(), Secret::new([material; 32]))
+    WrappingKey::new(arn.parse::<KeyArn>().unwrap(), &Secret::new([material; 32]))
 }
 
 fn context(pairs: &[(&str, &str)]) -> EncryptionContext {

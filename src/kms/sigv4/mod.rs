@@ -8,6 +8,7 @@
 //! Everything but the comparison works on what the client sent in the clear. The comparison takes
 //! the same time wherever the two signatures differ.
 
+mod canonical;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -24,12 +25,13 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use canonical::{SignedHeaders, canonical_request};
 pub use sign::{Signer, UnfitCredential};
 
 use super::error::Error;
 use super::guesses;
 use super::hex::push_hex;
-use crate::crypto::kdf::hmac_sha256;
+use crate::crypto::kdf::HmacKey;
 use crate::keystore::{ServedPrincipal, Snapshot};
 use crate::limits::{CLOCK_SKEW_SECONDS_MAX, SIGNING_KEYS_MAX};
 use crate::pipeline::authorize::Caller;
@@ -42,9 +44,6 @@ const SERVICE: &str = "kms";
 const TERMINATOR: &str = "aws4_request";
 const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
-
-/// Headers that decide what is done where, and must therefore be signed.
-const MUST_BE_SIGNED: [&str; 2] = ["host", "x-amz-target"];
 
 /// What of a request is signed.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +65,8 @@ pub(super) struct Signed<'a> {
 pub(super) struct Verifier {
     /// By the text of the credential: access key id and scope.
     signers: HashMap<Box<str>, KnownSigner>,
+    /// Those of the last request; most clients sign the same ones every time.
+    signed_headers: SignedHeaders,
     /// The canonical request in the making, kept for its room.
     canonical: Vec<u8>,
 }
@@ -74,7 +75,7 @@ pub(super) struct Verifier {
 #[derive(Debug)]
 struct KnownSigner {
     caller: Rc<Caller>,
-    key: Secret<[u8; 32]>,
+    key: HmacKey,
 }
 
 impl Verifier {
@@ -91,7 +92,7 @@ impl Verifier {
         let principal = snapshot.principal(access_key_id);
         let principal = principal.ok_or_else(unrecognized_client)?;
         check_token(principal, request.headers.get(X_AMZ_SECURITY_TOKEN), now)?;
-        let Self { signers, canonical } = self;
+        let Self { signers, signed_headers, canonical } = self;
         let known = signers.get(authorization.credential);
         let known = known.filter(|signer| Arc::ptr_eq(&signer.caller.principal, principal));
         let fresh = match known {
@@ -103,7 +104,10 @@ impl Verifier {
         let signer = fresh.as_ref().or(known).ok_or_else(unrecognized_client)?;
         let scope = &authorization.credential[access_key_id.len() + 1..];
         check_date(scope, authorization.date, now)?;
-        canonical_request(request, authorization.signed_headers, canonical)?;
+        if !signed_headers.is(authorization.signed_headers) {
+            *signed_headers = SignedHeaders::parse(authorization.signed_headers);
+        }
+        canonical_request(request, signed_headers, canonical)?;
         let expected = signature(&signer.key, authorization.date, scope, canonical);
         if !bool::from(expected.as_slice().ct_eq(authorization.signature.as_bytes())) {
             return Err(does_not_match());
@@ -279,85 +283,21 @@ fn parse_date(text: &str) -> Option<Timestamp> {
     Offset::UTC.to_timestamp(time??).ok()
 }
 
-/// Step 1 of signing: the request in its canonical form.
-fn canonical_request(
-    request: &Signed<'_>,
-    signed_headers: &str,
-    out: &mut Vec<u8>,
-) -> Result<(), Error> {
-    out.clear();
-    for part in [request.method, "\n", request.path, "\n"] {
-        out.extend_from_slice(part.as_bytes());
-    }
-    canonical_query(request.query.unwrap_or_default(), out);
-    out.push(b'\n');
-    for name in signed_headers.split(';') {
-        out.extend_from_slice(name.as_bytes());
-        out.push(b':');
-        for (at, value) in request.headers.get_all(name).iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            trimmed(value.as_bytes(), out);
-        }
-        out.push(b'\n');
-    }
-    let is_signed = |wanted: &&str| signed_headers.split(';').any(|name| name == *wanted);
-    let is_sent = |name: &&str| request.headers.contains_key(*name);
-    if let Some(name) = MUST_BE_SIGNED.iter().find(|name| is_sent(name) && !is_signed(name)) {
-        return Err(guesses::unsigned_header(name));
-    }
-    out.push(b'\n');
-    out.extend_from_slice(signed_headers.as_bytes());
-    out.push(b'\n');
-    push_hex(&Sha256::digest(request.body), out);
-    Ok(())
-}
-
-/// The parameters, sorted, each with its equals sign.
-fn canonical_query(query: &str, out: &mut Vec<u8>) {
-    let mut pairs: Vec<(&str, &str)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .collect();
-    pairs.sort_unstable();
-    for (at, (name, value)) in pairs.into_iter().enumerate() {
-        let separator = if at > 0 { "&" } else { "" };
-        for part in [separator, name, "=", value] {
-            out.extend_from_slice(part.as_bytes());
-        }
-    }
-}
-
-/// A header's value without spaces around it, and with one space where there are several.
-fn trimmed(value: &[u8], out: &mut Vec<u8>) {
-    let mut last = b' ';
-    for &byte in value.trim_ascii() {
-        if byte != b' ' || last != b' ' {
-            out.push(byte);
-        }
-        last = byte;
-    }
-}
-
 /// Step 3 of signing: the key for a day, a Region and a service.
-fn signing_key(secret: &[u8], date: &str, region: &str, service: &str) -> Secret<[u8; 32]> {
+fn signing_key(secret: &[u8], date: &str, region: &str, service: &str) -> HmacKey {
     let first = Secret::new([b"AWS4", secret].concat());
-    [region, service, TERMINATOR]
-        .iter()
-        .fold(hmac_sha256(first.expose(), &[date.as_bytes()]), |key, part| {
-            hmac_sha256(key.expose(), &[part.as_bytes()])
-        })
+    [date, region, service, TERMINATOR].iter().fold(HmacKey::new(first.expose()), |key, part| {
+        HmacKey::new(key.tag(&[part.as_bytes()]).expose())
+    })
 }
 
 /// Steps 2 and 4 of signing: the string to sign, and its signature in hex.
-fn signature(key: &Secret<[u8; 32]>, date: &str, scope: &str, canonical: &[u8]) -> Vec<u8> {
+fn signature(key: &HmacKey, date: &str, scope: &str, canonical: &[u8]) -> Vec<u8> {
     let mut digest = Vec::with_capacity(64);
     push_hex(&Sha256::digest(canonical), &mut digest);
     let to_sign =
         [ALGORITHM.as_bytes(), b"\n", date.as_bytes(), b"\n", scope.as_bytes(), b"\n", &digest];
-    let mac = hmac_sha256(key.expose(), &to_sign);
+    let mac = key.tag(&to_sign);
     digest.clear();
     push_hex(mac.expose(), &mut digest);
     digest

@@ -7,9 +7,10 @@ use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use super::{
-    ALGORITHM, SERVICE, Signed, TERMINATOR, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN, canonical_request,
-    signature, signing_key,
+    ALGORITHM, SERVICE, Signed, SignedHeaders, TERMINATOR, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN,
+    canonical_request, signature, signing_key,
 };
+use crate::crypto::kdf::HmacKey;
 use crate::secret::Secret;
 use crate::spec::Region;
 
@@ -31,7 +32,7 @@ pub struct Signer {
 #[derive(Debug)]
 struct Today {
     scope: String,
-    key: Secret<[u8; 32]>,
+    key: HmacKey,
 }
 
 impl Signer {
@@ -66,7 +67,8 @@ impl Signer {
         names.sort_unstable();
         let names = names.join(";");
         let request = Signed { method: "POST", path: "/", query: None, headers, body };
-        canonical_request(&request, &names, &mut self.canonical).expect("all headers are signed");
+        canonical_request(&request, &SignedHeaders::parse(&names), &mut self.canonical)
+            .expect("all headers are signed");
         let Self { access_key_id, secret, region, today, canonical, .. } = self;
         if !today.as_ref().is_some_and(|today| today.scope.starts_with(&date[..8])) {
             *today = None;

@@ -54,7 +54,7 @@ pub fn authorize(
         None => keystore.wrapping_key(request.key_id())?,
         Some(material) => keystore.material_for_resumed_job(request.key_id(), material)?,
     };
-    let key = WrappingKey::new(material.arn, material.material);
+    let key = WrappingKey::new(material.arn, &material.material);
     let partition = key.arn().scope.partition;
     match request.groups().iter().find(|group| !group.spec.offered_in(partition)) {
         None => Ok(Permit { key: Arc::new(key) }),

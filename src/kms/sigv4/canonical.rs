@@ -1,0 +1,117 @@
+//! The canonical form of a request: what both sides hash.
+
+use hyper::header::{HOST, HeaderName};
+use sha2::{Digest, Sha256};
+
+use super::Signed;
+use crate::kms::error::Error;
+use crate::kms::guesses;
+use crate::kms::hex::push_hex;
+use crate::kms::target;
+
+/// Headers that decide what is done where, and must therefore be signed.
+static MUST_BE_SIGNED: [HeaderName; 2] = [HOST, target::HEADER];
+
+/// A list of signed headers, read once for all requests that have the same.
+#[derive(Debug)]
+pub(super) struct SignedHeaders {
+    text: Box<str>,
+    /// In the order of the text; what is no name cannot be a header either.
+    names: Vec<Option<HeaderName>>,
+}
+
+impl SignedHeaders {
+    /// Reads names with semicolons between them.
+    pub(super) fn parse(text: &str) -> Self {
+        let names = text.split(';').map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+        Self { text: text.into(), names: names.collect() }
+    }
+
+    /// Whether it was read from `text`.
+    pub(super) fn is(&self, text: &str) -> bool {
+        *self.text == *text
+    }
+
+    /// The names, as they were sent and as headers.
+    fn iter(&self) -> impl Iterator<Item = (&str, Option<&HeaderName>)> {
+        self.text.split(';').zip(self.names.iter().map(Option::as_ref))
+    }
+
+    /// What must be signed and is not.
+    fn unsigned(&self) -> impl Iterator<Item = &'static HeaderName> {
+        MUST_BE_SIGNED.iter().filter(|wanted| !self.iter().any(|(text, _)| text == wanted.as_str()))
+    }
+}
+
+impl Default for SignedHeaders {
+    fn default() -> Self {
+        Self::parse("")
+    }
+}
+
+/// Step 1 of signing: the request in its canonical form.
+pub(super) fn canonical_request(
+    request: &Signed<'_>,
+    signed_headers: &SignedHeaders,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    out.clear();
+    for part in [request.method, "\n", request.path, "\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    canonical_query(request.query.unwrap_or_default(), out);
+    out.push(b'\n');
+    for (text, name) in signed_headers.iter() {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b':');
+        let values = name.into_iter().flat_map(|name| request.headers.get_all(name));
+        for (at, value) in values.enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            trimmed(value.as_bytes(), out);
+        }
+        out.push(b'\n');
+    }
+    let is_sent = |name: &&HeaderName| request.headers.contains_key(*name);
+    if let Some(name) = signed_headers.unsigned().find(is_sent) {
+        return Err(guesses::unsigned_header(name.as_str()));
+    }
+    out.push(b'\n');
+    out.extend_from_slice(signed_headers.text.as_bytes());
+    out.push(b'\n');
+    push_hex(&Sha256::digest(request.body), out);
+    Ok(())
+}
+
+/// The parameters, sorted, each with its equals sign.
+fn canonical_query(query: &str, out: &mut Vec<u8>) {
+    let mut pairs: Vec<(&str, &str)> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .collect();
+    pairs.sort_unstable();
+    for (at, (name, value)) in pairs.into_iter().enumerate() {
+        let separator = if at > 0 { "&" } else { "" };
+        for part in [separator, name, "=", value] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+/// A header's value without spaces around it, and with one space where there are several.
+fn trimmed(value: &[u8], out: &mut Vec<u8>) {
+    let value = value.trim_ascii();
+    if !value.windows(2).any(|pair| pair == b"  ") {
+        out.extend_from_slice(value);
+        return;
+    }
+    let mut last = b' ';
+    for &byte in value {
+        if byte != b' ' || last != b' ' {
+            out.push(byte);
+        }
+        last = byte;
+    }
+}

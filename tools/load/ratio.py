@@ -4,10 +4,10 @@
         --bare target/release/examples/bare_server --spec ECC_NIST_P256
 
 Each server answers on core 0, wrk asks from core 1, one server after the other in every round. The
-endpoint verifies signatures and writes its audit log. A round begins when the pool holds as many key pairs as
-it will take, with what the round before took as the guess, or when the pool is full. CPU time
-is that of all the server's threads, producers of key pairs included. wrk is a closed loop: what it
-says of latencies is how long the 16 connections waited for each other.
+endpoint verifies signatures and writes its audit log. The first round begins when the pool is full; as
+long as all rounds take less than half of it, no producer refills meanwhile (`--pool`). CPU time is that
+of all the server's threads. wrk is a closed loop: what it says of latencies is how long its connections
+waited for each other.
 """
 
 import argparse
@@ -75,11 +75,10 @@ def ready(admin, spec):
 
 
 def wait_for(admin, spec, pairs, patience=300):
-    """Waits for so many pairs, and says how many there are."""
+    """Waits for so many pairs."""
     end = time.monotonic() + patience
-    while (there := ready(admin, spec)) < pairs and time.monotonic() < end:
+    while ready(admin, spec) < pairs and time.monotonic() < end:
         time.sleep(0.2)
-    return there
 
 
 def load(url, pid, request, seconds, connections):
@@ -103,10 +102,10 @@ def main():
     parser.add_argument("--keymill", required=True)
     parser.add_argument("--bare", required=True)
     parser.add_argument("--spec", default="ECC_NIST_P256")
-    parser.add_argument("--pool", type=int, default=500_000, help="key pairs that the pool can hold")
+    parser.add_argument("--pool", type=int, default=4_000_000, help="key pairs that the pool can hold")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
     body = json.dumps({"KeyId": "alias/default", "KeyPairSpec": wanted.spec})
@@ -120,10 +119,11 @@ def main():
         access, request = exports(said), scratch / "request.json"
         length = ask(url, presign(url, access, body, request))
         bare, bare_url, _ = start([wanted.bare, str(length)])
-        rounds, taken = [], wanted.pool // 2
+        rounds = []
         try:
+            wait_for(admin, wanted.spec, wanted.pool * 99 // 100)
             for _ in range(wanted.rounds):
-                before = wait_for(admin, wanted.spec, min(taken, wanted.pool * 9 // 10))
+                before = ready(admin, wanted.spec)
                 presign(url, access, body, request)
                 ours = load(url, endpoint.pid, request, wanted.seconds, wanted.connections)
                 theirs = load(bare_url, bare.pid, request, wanted.seconds, wanted.connections)

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use keymill::kms::Forecast;
 use keymill::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX};
 
 use crate::client::{Signer, TestServer};
@@ -126,14 +127,13 @@ fn what_is_no_http_closes_the_connection() {
 #[test]
 fn a_stop_lets_open_calls_be_answered() {
     let server = TestServer::start();
+    server.endpoint.forecast(serde_json::from_str::<Forecast>(r#"{"latency": "1s"}"#).unwrap());
     let _idle = TcpStream::connect(server.server.address()).unwrap();
     let mut half = TcpStream::connect(server.server.address()).unwrap();
     half.write_all(b"POST / HTTP/1.1\r\n").unwrap();
     let mut connection = server.connect();
-    let body = r#"{"KeyId": "alias/default", "KeyPairSpec": "RSA_4096"}"#;
-    let request = Signer::tester().request("GenerateDataKeyPairWithoutPlaintext", body);
-    connection.send(request.as_bytes());
-    std::thread::sleep(Duration::from_millis(50));
+    connection.send(Signer::tester().request("GenerateRandom", RANDOM).as_bytes());
+    std::thread::sleep(Duration::from_millis(100));
     let begun = Instant::now();
     let answered = std::thread::spawn(move || connection.receive().map(|reply| reply.status));
     server.server.stop();

@@ -4,20 +4,26 @@
 //! cargo bench --bench ring
 //! ```
 //!
-//! The pools need many producers and many takers on one ring, so that only the first two and the
-//! lock will do; `rtrb`, one to one, shows what giving that up would buy. `batches` moves 16 cells
-//! at a time behind one pointer: cheaper a cell, but a taker of one pair would have to keep the
-//! other 15, out of everybody's reach.
+//! `crossbeam` and the lock let many fill and many take; `rtrb` is one to one, here with a lock at each
+//! end, as in a lane of the pools. `batches` moves 16 cells at a time behind one pointer: cheaper a
+//! cell, but a taker of one pair would have to keep the other 15, out of everybody's reach.
+//!
+//! In the last group a taker and a producer of the idle class share a core, as they do in an endpoint
+//! whose pool runs low. The taker wakes every 50 us and takes what there is; in crossbeam's ring it
+//! then often waits for the producer that it has just interrupted.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::scope;
+use std::thread::{scope, sleep};
+use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam_queue::ArrayQueue;
+use keymill::sys::affinity::{allowed_cores, pin_to};
+use keymill::sys::priority::yield_to_others;
 
 const CELLS: usize = 1024;
 const BATCH: usize = 16;
@@ -127,6 +133,33 @@ fn beside(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, ring: &impl Ring
     });
 }
 
+/// The bench wakes now and then to empty the ring, on the core where an idle thread fills it.
+fn on_one_core(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, ring: &impl Ring) {
+    let core = allowed_cores()[0];
+    assert!(pin_to(core), "an allowed core");
+    let is_over = AtomicBool::new(false);
+    scope(|scope| {
+        scope.spawn(|| {
+            let _is_granted = yield_to_others();
+            while !is_over.load(Ordering::Relaxed) {
+                ring.put(1);
+            }
+        });
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                let mut taken = 0;
+                while taken < CELLS {
+                    match ring.take() {
+                        0 => sleep(Duration::from_micros(50)),
+                        cells => taken += cells,
+                    }
+                }
+            });
+        });
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
 fn rings(criterion: &mut Criterion) {
     let singles = Singles(ArrayQueue::new(CELLS));
     let batches = Batches(ArrayQueue::new(CELLS / BATCH));
@@ -148,6 +181,11 @@ fn rings(criterion: &mut Criterion) {
         }
         each!("crossbeam" singles, "batches" batches, "lock" locked, "rtrb" one_to_one);
     }
+    let mut group = criterion.benchmark_group("on the core of an idle producer");
+    group.throughput(Throughput::Elements(CELLS as u64));
+    on_one_core(&mut group, "crossbeam", &singles);
+    on_one_core(&mut group, "lock", &locked);
+    on_one_core(&mut group, "rtrb", &one_to_one);
 }
 
 criterion_group!(benches, rings);

@@ -87,8 +87,7 @@ impl Marks {
 pub(super) struct Stock {
     spec: KeyPairSpec,
     marks: Marks,
-    /// Cells for primes that the producers may need beyond the marks.
-    spare_cells: usize,
+    producers: usize,
     at_least: Protection,
     shelves: OnceLock<Shelves>,
     opening: Mutex<()>,
@@ -115,15 +114,17 @@ impl Shelves {
     fn new(
         spec: KeyPairSpec,
         marks: Marks,
-        spare_cells: usize,
+        producers: usize,
         at_least: Protection,
     ) -> io::Result<Self> {
         let pair_bytes = LENGTH_BYTES + spec.public_key_bytes() + spec.private_key_bytes_max();
-        let (ready, protection) = Shelf::new(marks.ready, pair_bytes, at_least)?;
+        let (ready, protection) = Shelf::new(marks.ready, pair_bytes, producers, at_least)?;
         let Some(bytes) = prime_pair_bytes(spec) else {
             return Ok(Self { ready, depth: None, protection });
         };
-        let (depth, its_protection) = Shelf::new(marks.depth + spare_cells, bytes, at_least)?;
+        // What every producer may find while another finds the last.
+        let cells = marks.depth + DERIVED_ROWS * producers;
+        let (depth, its_protection) = Shelf::new(cells, bytes, producers, at_least)?;
         Ok(Self { ready, depth: Some(depth), protection: protection.min(its_protection) })
     }
 }
@@ -139,8 +140,7 @@ impl Stock {
         Self {
             spec,
             marks,
-            // What every producer may find while another finds the last.
-            spare_cells: DERIVED_ROWS * producers,
+            producers,
             at_least,
             shelves: OnceLock::new(),
             opening: Mutex::new(()),
@@ -165,7 +165,7 @@ impl Stock {
     pub(super) fn open(&self) -> io::Result<()> {
         let _one_at_a_time = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if self.shelves.get().is_none() {
-            let shelves = Shelves::new(self.spec, self.marks, self.spare_cells, self.at_least)?;
+            let shelves = Shelves::new(self.spec, self.marks, self.producers, self.at_least)?;
             let _it_was_not_set = self.shelves.set(shelves);
         }
         Ok(())

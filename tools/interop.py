@@ -2,10 +2,12 @@
 """Holds keymill's output against programs that know nothing of keymill.
 
 Makes files of every KeyPairSpec in a folder of its own, reads them by pyarrow (in place, from a
-mapping, and as a stream) and by polars, opens every private key by unwrap.py, and matches each to
-its public key. Needs `cryptography`, `pyarrow` and `polars`; the openssl command for SM2.
+mapping, and as a stream) and by polars, opens every private key by unwrap.py, matches each to its
+public key, and lets each pair sign and verify, or encapsulate and open (key_pairs.py). Needs
+`cryptography`, `pyarrow` and `polars`; OpenSSL's libcrypto for SM2; one of 3.5, or `kyber-py`, for
+ML-KEM-512.
 
-    interop.py --keymill PATH [--rows N] [--rsa-rows N]
+    interop.py --keymill PATH [--spec SPEC] [--rows N] [--rsa-rows N] [--libcrypto PATH]
 
 Prints a line for each check; ends with 1 at the first that fails, and says what was expected.
 """
@@ -17,14 +19,19 @@ import secrets
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
+import key_pairs
+import libcrypto
 import unwrap
 
 COPIED_BYTES_MAX = 1 << 20
+# Up to so many, the primes of each RSA key are tested again.
+RSA_VALIDATED_ROWS_MAX = 200
 MANIFEST_ROWS = 10_000
 COLUMNS = ["serial", "model", "note", "owner name", "batch"]
 MODELS = [
@@ -108,23 +115,42 @@ def check_readers(path, label, rows):
     return listed
 
 
-def check_keys(path, label, material, rows):
-    """unwrap.py opens all rows, and matches those it has a tool for."""
-    skipped = []
-    opened, matched = unwrap.open_arrow(path, material, check=True, say=skipped.append)
-    for line in skipped:
-        print(f"skip    {label}: {line.removeprefix(f'{path}: ')}")
-    expected = (rows, matched if skipped else rows)
-    check(f"{label}: unwrap.py opened {opened}, matched {matched}", (opened, matched), expected)
+def check_keys(path, label, material, rows, judge_of):
+    """unwrap.py opens all rows, and other libraries use what it finds."""
+    try:
+        opened = unwrap.open_arrow(path, material, judge_of=judge_of)
+        what = "opened, their pairs parsed, matched and used on each other"
+    except key_pairs.NoTool as error:
+        print(f"skip    {label}: no key pair matched: {error}")
+        opened, what = unwrap.open_arrow(path, material), "opened"
+    check(f"{label}: {opened} rows {what}", opened, rows)
 
 
-def check_spec(keymill, spec, key, material, rows):
+def check_spec(keymill, spec, arn, material, rows, libcrypto):
     options = ("--key-pair-spec", spec, "--count", rows)
-    path = keymill.generate(f"{spec}.arrow", key, "spec=x,row={Index}", *options)
+    path = keymill.generate(f"{spec}.arrow", arn, "spec=x,row={Index}", *options)
     listed = check_readers(path, spec, rows)
-    check_keys(path, spec, material, rows)
     blobs = {row["PrivateKeyCiphertextBlob"] for row in listed}
     check(f"{spec}: blobs all distinct", len(blobs), rows)
+    validated = rows <= RSA_VALIDATED_ROWS_MAX
+    judge_of = partial(key_pairs.judge_of, path=libcrypto, validated=validated)
+    check_keys(path, spec, material, rows, judge_of)
+    check_stranger(spec, arn, material, listed, judge_of)
+
+
+def check_stranger(spec, arn, material, listed, judge_of):
+    """Who judges the pairs would see a wrong one."""
+    try:
+        judge = judge_of(spec)
+        template = {"spec": "x", "row": "{Index}"}
+        judge(unwrap.open_row(material, arn, spec, template, listed[0]), listed[1]["PublicKey"])
+        found = "a pair"
+    except key_pairs.NoPair as error:
+        found = str(error)
+    except key_pairs.NoTool:
+        return
+    what = f"{spec}: the public key of another row is seen to be another"
+    check(what, found, "not so: the public key is the private one's")
 
 
 def manifest_rows():
@@ -156,7 +182,7 @@ def check_manifest(keymill, arn, material):
     listed = check_readers(path, label, MANIFEST_ROWS)
     kept = [{name: row[name] for name in COLUMNS} for row in listed]
     check(f"{label}: order and values unchanged", kept == rows)
-    check_keys(path, label, material, MANIFEST_ROWS)
+    check_keys(path, label, material, MANIFEST_ROWS, key_pairs.judge_of)
 
     def opens(row, context_row):
         context = {"device": context_row["serial"], "kind": f"<{context_row['model']}>"}
@@ -195,12 +221,10 @@ def run(arguments, folder):
     arn, material = keymill.external_key("material", "--alias", "alias/interop")
     china_arn, china_material = keymill.external_key("china-material", "--region", "cn-north-1")
     check("keys: two, with imported material", arn != china_arn)
-    for spec in unwrap.PUBLIC_KEY_FORMS:
+    for spec in arguments.spec or key_pairs.PUBLIC_KEY_FORMS:
         rows = arguments.rsa_rows if spec.startswith("RSA_") else arguments.rows
-        if spec == "SM2":
-            check_spec(keymill, spec, china_arn, china_material, rows)
-        else:
-            check_spec(keymill, spec, "alias/interop", material, rows)
+        key = (arn, material) if spec != "SM2" else (china_arn, china_material)
+        check_spec(keymill, spec, *key, rows, arguments.libcrypto)
     check_manifest(keymill, arn, material)
     check_context(keymill, arn, material)
 
@@ -208,8 +232,12 @@ def run(arguments, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--keymill", required=True, metavar="PATH", help="the program")
+    parser.add_argument("--spec", action="append", choices=key_pairs.PUBLIC_KEY_FORMS,
+                        metavar="SPEC", help="may be repeated; all by default")
     parser.add_argument("--rows", type=int, default=1000, metavar="N", help="of each spec")
     parser.add_argument("--rsa-rows", type=int, default=20, metavar="N", help="of each RSA spec")
+    parser.add_argument("--libcrypto", default=libcrypto.DEFAULT, metavar="PATH",
+                        help="OpenSSL's library; ML-KEM-512 takes 3.5")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="keymill-interop-") as folder:
         try:

@@ -3,7 +3,7 @@
 
 Written from src/crypto/seal/blob.md alone, as a second implementation: whoever holds the 32 bytes
 of a KMS key's material needs nothing but this file (Python 3.11 and `cryptography`; `pyarrow` too
-for Arrow files) to get every private key back.
+for Arrow files) to get every private key back. `--check` takes `key_pairs.py` beside it.
 
     unwrap.py --material FILE --key-arn ARN blob FILE [--context CONTEXT] [-o OUT]
     unwrap.py --material FILE arrow PATH [--rows N] [--check]
@@ -17,16 +17,11 @@ import hashlib
 import hmac
 import json
 import re
-import shutil
 import struct
-import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 HEADER_BYTES = 84
@@ -38,32 +33,8 @@ PAYLOADS = (
     "ML_KEM_512", "ML_KEM_768", "ML_KEM_1024",
 )
 
-# Of each spec: AlgorithmIdentifier in DER, and bytes of the public key (None: not fixed).
-PUBLIC_KEY_FORMS = {
-    "RSA_2048": ("300d06092a864886f70d0101010500", None),
-    "RSA_3072": ("300d06092a864886f70d0101010500", None),
-    "RSA_4096": ("300d06092a864886f70d0101010500", None),
-    "ECC_NIST_P256": ("301306072a8648ce3d020106082a8648ce3d030107", 65),
-    "ECC_NIST_P384": ("301006072a8648ce3d020106052b81040022", 97),
-    "ECC_NIST_P521": ("301006072a8648ce3d020106052b81040023", 133),
-    "ECC_SECG_P256K1": ("301006072a8648ce3d020106052b8104000a", 65),
-    "SM2": ("301306072a8648ce3d020106082a811ccf5501822d", 65),
-    "ECC_NIST_EDWARDS25519": ("300506032b6570", 32),
-    "ML_KEM_512": ("300b0609608648016503040401", 800),
-    "ML_KEM_768": ("300b0609608648016503040402", 1184),
-    "ML_KEM_1024": ("300b0609608648016503040403", 1568),
-}
-
-# Most rows of a file that are given to the openssl command, which takes one key a process.
-OPENSSL_ROWS = 200
-
-
-class UnwrapError(Exception):
+class UnwrapError(ValueError):
     """A blob that does not open, or a key pair that is none."""
-
-
-class NoTool(Exception):
-    """Neither library nor command here knows the kind of key."""
 
 
 # --- The blob (blob.md) ---------------------------------------------------------------------------
@@ -139,116 +110,6 @@ def read_material(path):
     raise UnwrapError(f"{path}: neither 32 bytes nor 64 hex digits")
 
 
-# --- Key pairs ------------------------------------------------------------------------------------
-
-
-def der_element(data, tag):
-    """Splits `data` into its first element, header included, that one's contents, and the rest."""
-    if len(data) < 2 or data[0] != tag:
-        raise UnwrapError(f"the public key's DER lacks the tag {tag:#04x}")
-    start, length = 2, data[1]
-    if length & 0x80:
-        start = 2 + (length & 0x7F)
-        length = int.from_bytes(data[2:start])
-        if length < 0x80:
-            raise UnwrapError("the public key's DER has a length that is too long")
-    end = start + length
-    if end > len(data):
-        raise UnwrapError("the public key's DER is cut short")
-    return data[:end], data[start:end], data[end:]
-
-
-def parse_spki(spec, spki):
-    """Checks that `spki` is a SubjectPublicKeyInfo of the kind `spec`."""
-    algorithm, key_bytes = PUBLIC_KEY_FORMS[spec]
-    _, contents, behind = der_element(spki, 0x30)
-    identifier, _, rest = der_element(contents, 0x30)
-    _, bits, rest = der_element(rest, 0x03)
-    if behind or rest or bits[:1] != b"\x00":
-        raise UnwrapError("the public key's DER holds more than it should")
-    if identifier.hex() != algorithm:
-        raise UnwrapError(f"the public key is no {spec}: algorithm {identifier.hex()}")
-    if key_bytes is not None and len(bits) - 1 != key_bytes:
-        raise UnwrapError(f"{len(bits) - 1} bytes of public key, {spec} has {key_bytes}")
-    try:
-        public = serialization.load_der_public_key(spki)
-    except UnsupportedAlgorithm:
-        return  # SM2, ML-KEM-512: the form is all that can be said
-    except ValueError as error:
-        raise UnwrapError(f"the public key does not load: {error}") from None
-    if spec.startswith("RSA_"):
-        if public.public_numbers().e != 65537 or f"RSA_{public.key_size}" != spec:
-            raise UnwrapError(f"the public key is no {spec} with the exponent 65537")
-
-
-def openssl_version():
-    """The openssl command's version as (3, 0), or None without one."""
-    if shutil.which("openssl") is None:
-        return None
-    text = subprocess.run(["openssl", "version"], capture_output=True, text=True).stdout
-    found = re.match(r"OpenSSL (\d+)\.(\d+)", text)
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def tool_for(spec):
-    """`library` or `openssl`: what derives a public key of this kind here."""
-    version = openssl_version()
-    if spec == "SM2":
-        if version is None:
-            raise NoTool("SM2 needs the openssl command")
-        return "openssl"
-    if not spec.startswith("ML_KEM_"):
-        return "library"
-    try:
-        load_private_key(ml_kem_probe(spec))
-        return "library"
-    except NoTool:
-        if version is not None and version >= (3, 5):
-            return "openssl"
-    found = "none" if version is None else "%d.%d" % version
-    raise NoTool(f"this cryptography package does not load {spec}, and openssl is {found}, not 3.5")
-
-
-def ml_kem_probe(spec):
-    """A PKCS#8 private key of the kind `spec` with the seed zero."""
-    seed = bytes.fromhex("04428040") + bytes(64)
-    body = b"\x02\x01\x00" + bytes.fromhex(PUBLIC_KEY_FORMS[spec][0]) + seed
-    return bytes([0x30, len(body)]) + body
-
-
-def load_private_key(pkcs8):
-    try:
-        return serialization.load_der_private_key(pkcs8, None)
-    except UnsupportedAlgorithm as error:
-        raise NoTool(str(error)) from None
-    except ValueError as error:
-        raise UnwrapError(f"the private key does not load: {error}") from None
-
-
-def public_key_by_library(pkcs8):
-    """The SubjectPublicKeyInfo that belongs to a private key."""
-    private = load_private_key(pkcs8)
-    if isinstance(private, ec.EllipticCurvePrivateKey):
-        # From the scalar, not from the copy of the public key that PKCS#8 may hold.
-        scalar = private.private_numbers().private_value
-        private = ec.derive_private_key(scalar, private.curve)
-    return private.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def public_key_by_openssl(spec, pkcs8):
-    """As `public_key_by_library`."""
-    # SM2's PKCS#8 has a copy of the public key, which openssl takes; -check holds it against the
-    # scalar. ML-KEM's has the seed only.
-    checks = ["-check"] if spec == "SM2" else []
-    command = ["openssl", "pkey", "-inform", "DER", "-pubout", "-outform", "DER", *checks]
-    outcome = subprocess.run(command, input=pkcs8, capture_output=True)
-    valid = b"Key is valid" in outcome.stdout + outcome.stderr
-    if outcome.returncode != 0 or (checks and not valid):
-        raise UnwrapError("openssl pkey: " + outcome.stderr.decode(errors="replace").strip())
-    return outcome.stdout.removeprefix(b"Key is valid\n")
-
-
 # --- Arrow files ----------------------------------------------------------------------------------
 
 
@@ -264,14 +125,9 @@ def fill_template(template, row):
     return {key: field.sub(piece, value) for key, value in template.items()}
 
 
-def evenly(rows, most):
-    """At most `most` of the numbers below `rows`, evenly spread."""
-    return {number * rows // most for number in range(most)} if rows > most else set(range(rows))
-
-
-def open_arrow_file(path, material, rows=None, check=False, say=print):
-    """Opens the first `rows` rows of a file, all by default; returns how many it opened and how
-    many private keys it matched to their public keys (none unless `check`)."""
+def open_arrow_file(path, material, rows=None, judge_of=None):
+    """Opens the first `rows` rows of a file, all by default, and gives each pair to what
+    `judge_of` returns for their spec. Returns how many it opened."""
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as source:
@@ -286,39 +142,16 @@ def open_arrow_file(path, material, rows=None, check=False, say=print):
             raise UnwrapError(f"{path}: not a file of keymill: its schema lacks one of {names}")
         arn, spec, template = (text[name] for name in names)
         template = json.loads(template or "{}")
-        chosen, public_key_of = set(), None
-        if check:
-            chosen, public_key_of = matcher(path, spec, table.num_rows, say)
-        opened = matched = 0
+        judge = judge_of(spec) if judge_of else None
         for batch in table.to_batches(max_chunksize=1024):
             for row in batch.to_pylist():
                 try:
                     private = open_row(material, arn, spec, template, row)
-                    if check:
-                        parse_spki(spec, row["PublicKey"])
-                    if opened in chosen:
-                        if public_key_of(private) != row["PublicKey"]:
-                            raise UnwrapError("private and public key are no pair")
-                        matched += 1
-                except UnwrapError as error:
+                    if judge is not None:
+                        judge(private, row["PublicKey"])
+                except ValueError as error:
                     raise UnwrapError(f"{path}: row {row['Index']}: {error}") from None
-                opened += 1
-    return opened, matched
-
-
-def matcher(path, spec, rows, say):
-    """Which rows' key pairs are to be matched, and by what function."""
-    try:
-        tool = tool_for(spec)
-    except NoTool as error:
-        say(f"{path}: no key pair matched: {error}")
-        return set(), None
-    if tool == "library":
-        return set(range(rows)), public_key_by_library
-    chosen = evenly(rows, OPENSSL_ROWS)
-    if len(chosen) < rows:
-        say(f"{path}: {len(chosen)} of {rows} key pairs matched, by openssl, one process each")
-    return chosen, partial(public_key_by_openssl, spec)
+        return table.num_rows
 
 
 def open_row(material, arn, spec, template, row):
@@ -330,18 +163,27 @@ def open_row(material, arn, spec, template, row):
     return private
 
 
-def open_arrow(path, material, rows=None, check=False, say=print):
+def open_arrow(path, material, rows=None, judge_of=None):
     """As `open_arrow_file`, for a file or all parts in a folder; `rows` counts over all parts."""
     path = Path(path)
     parts = sorted(path.rglob("*.arrow")) if path.is_dir() else [path]
     if not parts:
         raise UnwrapError(f"{path}: no part in this folder")
-    opened = matched = 0
+    opened = 0
     for part in parts:
         left = None if rows is None else rows - opened
-        counts = open_arrow_file(part, material, left, check, say)
-        opened, matched = opened + counts[0], matched + counts[1]
-    return opened, matched
+        opened += open_arrow_file(part, material, left, judge_of)
+    return opened
+
+
+def open_and_judge(path, material, rows):
+    """As `open_arrow`, and shows every pair to other libraries."""
+    import key_pairs
+
+    try:
+        return open_arrow(path, material, rows, key_pairs.judge_of)
+    except key_pairs.NoTool as error:
+        raise UnwrapError(f"{path}: nothing here can judge its key pairs: {error}") from None
 
 
 # --- Command line ---------------------------------------------------------------------------------
@@ -370,8 +212,9 @@ def parse_arguments():
 def run(arguments):
     material = read_material(arguments.material)
     if arguments.command == "arrow":
-        counts = open_arrow(arguments.path, material, arguments.rows, arguments.check)
-        print("%d rows opened, %d matched" % counts)
+        open_rows = open_and_judge if arguments.check else open_arrow
+        opened = open_rows(arguments.path, material, arguments.rows)
+        print(f"{opened} rows opened" + (", all pairs matched" if arguments.check else ""))
         return
     context = parse_context(arguments.context)
     _, plaintext = open_blob(material, arguments.key_arn, context, arguments.file.read_bytes())

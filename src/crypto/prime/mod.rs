@@ -38,8 +38,13 @@ pub use search::Search;
 
 use crate::crypto::arith::DIGIT_BITS;
 
-/// Rounds of Miller-Rabin with random bases: the least that reach [`error_bound_bits`] by the
-/// formula of FIPS 186-5 C.1, which gives the values of its Table B.1.
+/// Rounds of Miller-Rabin with random bases: the least that reach [`error_bound_bits`], as in FIPS
+/// 186-5, Table B.1.
+///
+/// The standard's own pages were not at hand. The table is the one quoted in full at
+/// <https://crypto.stackexchange.com/questions/104265>, whose last column `OpenTitan` quotes too
+/// (`sw/otbn/crypto/rsa_keygen.s`); the tests compute all of its values for p and q by the formula of
+/// C.1, which is Damgard, Landrock and Pomerance's.
 #[must_use]
 pub const fn rounds(bits: usize) -> usize {
     if bits <= 1024 { 5 } else { 4 }

@@ -2,6 +2,7 @@
 //!
 //! Two families: what AWS KMS itself would answer, with its exception name and its text to the
 //! letter, since clients match on both; and faults of the files, which name the path and the mend.
+//! Where the service's text is not known, `kms::guesses` says so and has the endpoint's answer.
 
 use core::fmt;
 use std::io;

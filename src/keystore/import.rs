@@ -123,7 +123,7 @@ impl ImportFault {
 impl fmt::Display for ImportFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // The service's texts are not known.
+            // The service's texts are not known: see `kms::guesses`.
             Self::Token | Self::TokenExpired => Ok(()),
             Self::IncorrectMaterial(arn) => {
                 write!(f, "The key material is not the one previously imported into {arn}.")

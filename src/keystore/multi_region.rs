@@ -65,7 +65,7 @@ impl fmt::Display for MultiRegionFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotPrimary(arn) => write!(f, "{arn} is not a multi-region primary key."),
-            // The service's other texts are not known.
+            // The service's other texts are not known: see `kms::guesses`.
             Self::ReplicaExists(arn) => write!(f, "{arn} already exists."),
             Self::Region(arn, region) => {
                 write!(f, "Region {region} is not valid for this operation on {arn}.")

@@ -78,6 +78,9 @@ impl Error {
 
 impl From<keystore::Error> for Error {
     fn from(error: keystore::Error) -> Self {
+        if let Some(guess) = guesses::of_keystore(&error) {
+            return guess;
+        }
         match error.aws_name() {
             // The service says nothing more.
             Some(name) if matches!(error, keystore::Error::RotationUnsupported) => Self::bare(name),
@@ -89,10 +92,13 @@ impl From<keystore::Error> for Error {
 
 impl From<AuthorizeError> for Error {
     fn from(error: AuthorizeError) -> Self {
-        match (error.aws_name(), &error) {
-            (_, AuthorizeError::GrantToken) => guesses::invalid_grant_token(),
-            (Some(name), _) => Self::new(name, error.to_string()),
-            (None, _) => Self::internal(),
+        match error {
+            AuthorizeError::Keystore(error) => error.into(),
+            AuthorizeError::GrantToken => guesses::invalid_grant_token(),
+            AuthorizeError::NotOffered { spec, .. } => {
+                guesses::spec_not_offered("KeyPairSpec", spec.name())
+            }
+            AuthorizeError::Denied { .. } => Self::new("AccessDeniedException", error.to_string()),
         }
     }
 }

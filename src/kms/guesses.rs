@@ -4,6 +4,12 @@
 //! another one, this is the place to change.
 
 use super::error::Error;
+use crate::keystore;
+use crate::keystore::{GrantFault, ImportFault, MultiRegionFault};
+use crate::limits::{
+    ALIASES_PER_KEY_MAX, GRANT_CONSTRAINT_CHARS_MAX, GRANT_CONSTRAINT_PAIRS_MAX,
+    GRANTS_PER_KEY_MAX, POLICY_BYTES_MAX,
+};
 use crate::spec::{KeyArn, KeySpec, ResourceId, SigningAlgorithm};
 
 /// The trigger and the only text of a context that KMS does not take: an empty key or value, a key
@@ -28,6 +34,11 @@ pub(super) fn no_pair_in_time() -> Error {
     let message = "The system timed out while trying to fulfill the request. You can retry the \
                    request.";
     Error::new("DependencyTimeoutException", message)
+}
+
+/// `GenerateDataKey` with both or none of `KeySpec` and `NumberOfBytes`; the text is one of moto's.
+pub(super) fn number_or_spec() -> Error {
+    Error::validation("Please specify either number of bytes or key spec.")
 }
 
 /// `Recipient` asks for an answer encrypted to a Nitro enclave, which is not built here.
@@ -210,5 +221,228 @@ pub(super) fn injected(exception: &'static str) -> Error {
         "DryRunOperationException" => Error::dry_run(),
         "KMSInternalException" => Error::internal(),
         _ => Error::bare(exception),
+    }
+}
+
+/// What the keystore refuses without that the service's words for it are known: its exception, and
+/// what is answered. None where the words are recorded, documented or those of the service's generic
+/// validator, and where the fault is not the caller's. Whatever is added to the keystore's errors must
+/// be put to one side or the other here.
+pub(super) fn of_keystore(error: &keystore::Error) -> Option<Error> {
+    use keystore::Error as Refused;
+    let text = match error {
+        Refused::AliasNotFound(..)
+        | Refused::AliasExists(..)
+        | Refused::AliasReserved(_)
+        | Refused::AliasToAlias
+        | Refused::AliasTargetElsewhere(_)
+        | Refused::AliasLimit(_) => return of_alias(error),
+        // An RSA key that wraps: local-kms answers so. That it is refused at all is documented.
+        Refused::KeySpec(arn, spec, operation) => {
+            format!("{arn} key KeySpec is {spec} which is not valid for {operation}.")
+        }
+        Refused::Policy(error) => error.to_string(),
+        Refused::PolicyLength => format!("The key policy has more than {POLICY_BYTES_MAX} bytes."),
+        Refused::Grant(fault) => return of_grant(error, fault),
+        Refused::GrantOperation(arn, action) => {
+            format!("{action} is not an operation of {arn} that a grant can allow")
+        }
+        Refused::GrantLimit(arn) => {
+            format!("{arn} has {GRANTS_PER_KEY_MAX} grants, the most a key may have")
+        }
+        Refused::GrantNotFound(id) => format!("Grant ID {id} not found"),
+        Refused::Import(fault) => return of_import(error, fault),
+        Refused::MultiRegion(fault) => return of_multi_region(error, fault),
+        // Known; and, from the damaged secret on, of the files, the machine and the operator, for which
+        // the answer is a KMSInternalException without a text.
+        Refused::KeyIdMalformed(_)
+        | Refused::KeyIdLength { .. }
+        | Refused::KeyNotFound(_)
+        | Refused::ArnElsewhere(_)
+        | Refused::Disabled(_)
+        | Refused::PendingDeletion(_)
+        | Refused::NotPendingDeletion(_)
+        | Refused::PendingImport(_)
+        | Refused::InvalidState(..)
+        | Refused::OriginUnsupported(..)
+        | Refused::KeyUsage(..)
+        | Refused::RotationUnsupported
+        | Refused::RotationLimit(_)
+        | Refused::Tag(_)
+        | Refused::DeletionWindow(_)
+        | Refused::DescriptionLength
+        | Refused::AliasPrefix
+        | Refused::AliasNameInvalid(_)
+        | Refused::SecretDamaged(_)
+        | Refused::MaterialNotFound(..)
+        | Refused::Principal(_)
+        | Refused::PoolUnknown(_)
+        | Refused::PartitionMismatch(..)
+        | Refused::Busy(_)
+        | Refused::Exists(_)
+        | Refused::Missing(_)
+        | Refused::Damaged(..)
+        | Refused::Newer { .. }
+        | Refused::RootKeyMissing(_)
+        | Refused::RootKeyDamaged(_)
+        | Refused::WrongRootKey(_)
+        | Refused::WrongPassphrase
+        | Refused::PassphraseNeeded(_)
+        | Refused::PassphraseUnused(_)
+        | Refused::PassphraseEmpty
+        | Refused::PassphraseUnread(_)
+        | Refused::Resources(_)
+        | Refused::Replaced(_)
+        | Refused::Io { .. } => return None,
+    };
+    error.aws_name().map(|name| Error::new(name, text))
+}
+
+/// Aliases: the exceptions are documented.
+fn of_alias(error: &keystore::Error) -> Option<Error> {
+    use keystore::Error as Refused;
+    let text = match error {
+        // LocalStack and local-kms agree on it.
+        Refused::AliasNotFound(scope, name) => format!("Alias {scope}:{name} is not found."),
+        Refused::AliasExists(scope, name) => {
+            format!("An alias with the name {scope}:{name} already exists")
+        }
+        Refused::AliasReserved(name) => {
+            format!("{name} is not valid: names under alias/aws/ are reserved")
+        }
+        Refused::AliasToAlias => "Aliases must refer to keys. Not aliases".to_owned(),
+        Refused::AliasTargetElsewhere(arn) => {
+            format!("{arn} is in another account: an alias and its key share one")
+        }
+        Refused::AliasLimit(arn) => {
+            format!("{arn} has {ALIASES_PER_KEY_MAX} aliases, the most a key may have")
+        }
+        _ => return None,
+    };
+    error.aws_name().map(|name| Error::new(name, text))
+}
+
+/// Terms of a grant. The exception for a principal is documented, the others are not.
+fn of_grant(error: &keystore::Error, fault: &GrantFault) -> Option<Error> {
+    let text = match fault {
+        GrantFault::Principal(arn) => format!("ARN does not refer to a valid principal: {arn}"),
+        GrantFault::Operation(action) => {
+            format!("{action} is not an operation that a grant can allow")
+        }
+        GrantFault::Constraint => format!(
+            "A grant constraint has 1 to {GRANT_CONSTRAINT_PAIRS_MAX} pairs with at most \
+             {GRANT_CONSTRAINT_CHARS_MAX} characters"
+        ),
+        // The generic validator's.
+        GrantFault::NoOperation => return None,
+    };
+    error.aws_name().map(|name| Error::new(name, text))
+}
+
+/// Imports: the exceptions are documented, no text is.
+fn of_import(error: &keystore::Error, fault: &ImportFault) -> Option<Error> {
+    let name = error.aws_name()?;
+    Some(match fault {
+        ImportFault::Token | ImportFault::TokenExpired => Error::bare(name),
+        ImportFault::IncorrectMaterial(arn) => {
+            let text = format!("The key material is not the one previously imported into {arn}.");
+            Error::new(name, text)
+        }
+        ImportFault::MaterialUnknown(arn, id) => {
+            Error::new(name, format!("{arn} has no key material {id}."))
+        }
+    })
+}
+
+/// Multi-Region keys: the exceptions are documented.
+fn of_multi_region(error: &keystore::Error, fault: &MultiRegionFault) -> Option<Error> {
+    let text = match fault {
+        MultiRegionFault::ReplicaExists(arn) => format!("{arn} already exists."),
+        MultiRegionFault::Region(arn, region) => {
+            format!("Region {region} is not valid for this operation on {arn}.")
+        }
+        MultiRegionFault::ReplicaLacksMaterial(arn) => {
+            format!("The new key material has not been imported into {arn}.")
+        }
+        // Recorded.
+        MultiRegionFault::NotPrimary(_) => return None,
+    };
+    error.aws_name().map(|name| Error::new(name, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Action, KeyPairSpec, Operation};
+
+    const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-4000-8000-000000000000";
+
+    fn arn() -> KeyArn {
+        KEY.parse().expect("a key ARN")
+    }
+
+    /// One of each that is guessed.
+    fn guessed() -> Vec<keystore::Error> {
+        use keystore::Error as Refused;
+        let alias = || "alias/name".parse().expect("an alias name");
+        let policy = keystore::policy::Policy::of_key("{}").expect_err("it lacks everything");
+        let wrap = Operation::GenerateDataKeyPairWithoutPlaintext;
+        let mut all = vec![
+            Refused::AliasNotFound(arn().scope, alias()),
+            Refused::AliasExists(arn().scope, alias()),
+            Refused::AliasReserved(alias()),
+            Refused::AliasToAlias,
+            Refused::AliasTargetElsewhere(arn()),
+            Refused::AliasLimit(arn()),
+            Refused::KeySpec(arn(), KeySpec::Pair(KeyPairSpec::Rsa2048), wrap),
+            Refused::Policy(policy),
+            Refused::PolicyLength,
+            Refused::GrantOperation(arn(), Action::from(wrap)),
+            Refused::GrantLimit(arn()),
+            Refused::GrantNotFound("0".to_owned()),
+        ];
+        let grants = [
+            GrantFault::Principal("nobody".to_owned()),
+            GrantFault::Operation(Action::from(wrap)),
+            GrantFault::Constraint,
+        ];
+        all.extend(grants.map(Refused::Grant));
+        let material = "00".repeat(32).parse().expect("a material id");
+        let imports = [
+            ImportFault::Token,
+            ImportFault::TokenExpired,
+            ImportFault::IncorrectMaterial(arn()),
+            ImportFault::MaterialUnknown(arn(), material),
+        ];
+        all.extend(imports.map(Refused::Import));
+        let regions = [
+            MultiRegionFault::ReplicaExists(arn()),
+            MultiRegionFault::Region(arn(), arn().scope.region),
+            MultiRegionFault::ReplicaLacksMaterial(arn()),
+        ];
+        all.extend(regions.map(Refused::MultiRegion));
+        all
+    }
+
+    #[test]
+    fn the_command_line_says_what_is_guessed_here() {
+        for error in guessed() {
+            let guess = of_keystore(&error).unwrap_or_else(|| panic!("{error:?} is no guess"));
+            assert_eq!(Some(guess.name), error.aws_name(), "{error:?}");
+            assert_eq!(guess.message.as_deref().unwrap_or_default(), error.to_string());
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_is_no_guess() {
+        use keystore::Error as Refused;
+        for error in [
+            Refused::Disabled(arn()),
+            Refused::MultiRegion(MultiRegionFault::NotPrimary(arn())),
+            Refused::Grant(GrantFault::NoOperation),
+            Refused::Tag(keystore::TagFault::Duplicate),
+        ] {
+            assert_eq!(of_keystore(&error), None, "{error:?}");
+        }
     }
 }

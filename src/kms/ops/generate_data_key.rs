@@ -56,7 +56,7 @@ pub(in crate::kms) async fn answer(
         (Some("AES_128"), None) => 16,
         (Some(_), None) => 32,
         (None, Some(bytes)) => bytes,
-        _ => return Err(Error::validation("Please specify either number of bytes or key spec.")),
+        _ => return Err(guesses::number_or_spec()),
     };
     let shows_plaintext = call.operation == Operation::GenerateDataKey;
     if shows_plaintext && members.recipient.is_some() {

@@ -4,12 +4,13 @@
 //! cargo run --release --example prime_profile -- --spec RSA_2048 --plot profile.svg
 //! ```
 //!
-//! Three instruments, each of the code that makes the keys:
+//! Four instruments, each of the code that makes the keys:
 //!
 //! - the engine runs on a kernel that keeps account of what it is asked for ([`probe`]);
 //! - one squaring and one multiplication are timed in short windows ([`kernel_cost`]);
 //! - the same text runs over lanes that count operations ([`operations`]), and their number
-//!   over the measured rate of independent multiply-adds is the least time the ports could take.
+//!   over the measured rate of independent multiply-adds is the least time the ports could take;
+//! - in turns with the batches, keys are made one by one ([`one_key`]), as when somebody waits.
 #![expect(unreachable_pub, reason = "a program exports nothing; `pub` means: to its other files")]
 
 #[path = "../measure/clock.rs"]
@@ -17,6 +18,7 @@ mod clock;
 mod kernel_cost;
 #[path = "../measure/machine.rs"]
 mod machine;
+mod one_key;
 mod operations;
 mod plot;
 mod probe;

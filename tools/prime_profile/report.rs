@@ -50,7 +50,7 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spec, backend, keys, us_per_key, stages, candidates: c } = self;
+        let Self { spec, backend, keys, us_per_key, stages, candidates: c, one_key } = self;
         let rate = 1e6 / us_per_key;
         writeln!(
             f,
@@ -77,6 +77,16 @@ impl fmt::Display for Profile {
             f,
             "  a Fermat test is {:.1} us, a Miller-Rabin round {:.2} tests; {:.1} rounds a prime",
             c.us_per_test, c.round_in_tests, c.rounds
+        )?;
+        writeln!(
+            f,
+            "  one key wanted alone: p50 {:.0} us ({:.2} of a key in a batch), p99 {:.0} us, mean {:.0} us; \
+             {} keys",
+            one_key.p50_us,
+            one_key.p50_us / us_per_key,
+            one_key.p99_us,
+            one_key.mean_us,
+            one_key.keys
         )
     }
 }

@@ -14,11 +14,15 @@ use keymill::spec::KeyPairSpec;
 use keymill::sys::features::Backend;
 use serde::Serialize;
 
+use crate::one_key::{OneByOne, OneKey};
 use crate::probe::{self, Account, Probed, Work};
 use crate::stopwatch::timed;
 
 /// Keys of one request, as a worker asks for them.
 const ROWS: usize = 32;
+
+/// Keys that are made one by one after each request.
+const SINGLE_ROWS: usize = 8;
 
 /// e^-gamma: Mertens' constant, the share of numbers without a divisor up to B is 0.5615 / ln B.
 const MERTENS: f64 = 0.561_459_483_566_885;
@@ -32,6 +36,7 @@ pub struct Profile {
     pub us_per_key: f64,
     pub stages: Vec<Stage>,
     pub candidates: Candidates,
+    pub one_key: OneKey,
 }
 
 /// One stage of a key's way.
@@ -80,10 +85,12 @@ pub fn profile<N: Kernel + 'static>(
     };
     request(LANES);
     probe::take_account();
+    let mut singles = OneByOne::new(spec, (kernel, backend));
     let mut time = Duration::ZERO;
     let requests = keys.div_ceil(ROWS);
     for _ in 0..requests {
         time += timed(|| request(ROWS)).0;
+        singles.make(SINGLE_ROWS);
         progress.inc(ROWS as u64);
     }
     let keys = requests * ROWS;
@@ -100,6 +107,7 @@ pub fn profile<N: Kernel + 'static>(
         us_per_key: time.as_nanos() as f64 / 1e3 / keys as f64,
         stages: stages(&account, &sifting, time, keys),
         candidates: candidates(&account, &sifting, keys),
+        one_key: singles.finish(),
     }
 }
 

@@ -48,7 +48,9 @@ class Home:
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                  "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=keymill",
-                 "-addext", "subjectAltName=IP:127.0.0.1", "-out", file, "-keyout", file],
+                 "-addext", "subjectAltName=IP:127.0.0.1",
+                 # It may not sign others: rustls takes no such certificate for a server's.
+                 "-addext", "basicConstraints=critical,CA:FALSE", "-out", file, "-keyout", file],
                 check=True, capture_output=True)
         return file
 

@@ -191,6 +191,8 @@ pub enum Key {
     CancelDeletion(OneKey),
     /// Give a key of origin EXTERNAL its material
     Import(Import),
+    /// Make a replica of a multi-Region key in another Region
+    Replicate(Replicate),
 }
 
 #[derive(Debug, Args)]
@@ -201,6 +203,9 @@ pub struct KeyCreate {
     /// Whether the material is made here (AWS_KMS) or imported (EXTERNAL)
     #[arg(long, value_name = "ORIGIN", default_value = "AWS_KMS")]
     pub origin: Origin,
+    /// Let the key have replicas in other Regions
+    #[arg(long)]
+    pub multi_region: bool,
     /// Alias to give the new key
     #[arg(long, value_name = "ALIAS")]
     pub alias: Option<AliasName>,
@@ -238,6 +243,18 @@ pub struct Import {
     /// File of 32 bytes, or of 64 hex digits
     #[arg(long, value_name = "FILE")]
     pub material_file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Replicate {
+    #[command(flatten)]
+    pub key: OneKey,
+    /// Region of the replica
+    #[arg(long, value_name = "NAME")]
+    pub replica_region: Region,
+    /// Text to remember the replica by
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub description: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -93,7 +93,7 @@ impl From<keystore::SeedError> for Failure {
 
 /// What the user can do about it.
 fn keystore_hint(error: &keystore::Error) -> Option<&'static str> {
-    use keystore::Error;
+    use keystore::{Error, MultiRegionFault};
     Some(match error {
         Error::KeyNotFound(_) | Error::KeyIdMalformed(_) => "keymill key list shows what is there",
         Error::AliasNotFound(..) => "keymill alias list shows what is there",
@@ -101,6 +101,9 @@ fn keystore_hint(error: &keystore::Error) -> Option<&'static str> {
         Error::Disabled(_) => "keymill key enable --key-id KEY",
         Error::PendingDeletion(_) => "keymill key cancel-deletion --key-id KEY, then key enable",
         Error::PendingImport(_) => "keymill key import --key-id KEY --material-file FILE",
+        Error::MultiRegion(MultiRegionFault::NotPrimary(_)) => {
+            "keymill key describe names the primary of a multi-Region key"
+        }
         Error::AliasExists(..) => "keymill alias update lets it stand for another key",
         Error::Busy(_) => "another keymill has the keystore open; try again when it is done",
         Error::WrongPassphrase => "nothing was changed; try again",

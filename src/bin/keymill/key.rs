@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use keymill::keystore::{CreateKey, ImportMaterial, KeyMetadata, Origin};
+use keymill::keystore::{CreateKey, ImportMaterial, KeyMetadata, Origin, ReplicateKey};
 use keymill::secret::Secret;
 use keymill::spec::{KeyArn, KeyId};
 use serde_json::json;
 use zeroize::Zeroize;
 
-use crate::args::{self, Arguments, Import, Key, KeyCreate};
+use crate::args::{self, Arguments, Import, Key, KeyCreate, Replicate};
 use crate::failure::{Code, Failure};
 use crate::home;
 use crate::output::report;
@@ -47,6 +47,7 @@ pub fn run(arguments: &Arguments, key: &Key) -> Result<(), Failure> {
             show(arguments, &keystore.describe(&one.key_id)?)
         }
         Key::Import(wanted) => import(arguments, wanted),
+        Key::Replicate(wanted) => replicate(arguments, wanted),
     }
 }
 
@@ -58,6 +59,7 @@ fn create(arguments: &Arguments, wanted: &KeyCreate) -> Result<(), Failure> {
             args::Origin::AwsKms => Origin::AwsKms,
             args::Origin::External => Origin::External,
         },
+        multi_region: wanted.multi_region,
         scope: wanted.scope.to_options(),
         ..CreateKey::default()
     };
@@ -90,6 +92,12 @@ fn show(arguments: &Arguments, key: &KeyMetadata) -> Result<(), Failure> {
             text += &format!("  deletion  {date}\n");
         }
         text += &format!("  origin    {}\n  created   {}\n", key.origin, key.creation_date);
+        if let Some(related) = &key.multi_region_configuration {
+            text += &format!("  primary   {}\n", related.primary_key.region);
+            for replica in &related.replica_keys {
+                text += &format!("  replica   {}\n", replica.region);
+            }
+        }
         if !key.description.is_empty() {
             text += &format!("  about     {}\n", key.description);
         }
@@ -102,6 +110,18 @@ fn import(arguments: &Arguments, wanted: &Import) -> Result<(), Failure> {
     let mut keystore = home::open_for(arguments, &wanted.key.key_id)?;
     keystore.import_material(&wanted.key.key_id, ImportMaterial::new(material))?;
     show(arguments, &keystore.describe(&wanted.key.key_id)?)
+}
+
+fn replicate(arguments: &Arguments, wanted: &Replicate) -> Result<(), Failure> {
+    let mut keystore = home::open_for(arguments, &wanted.key.key_id)?;
+    let options = ReplicateKey {
+        region: wanted.replica_region.clone(),
+        description: wanted.description.clone(),
+        policy: None,
+        tags: Vec::new(),
+    };
+    let replica = keystore.replicate(&wanted.key.key_id, &options)?;
+    show(arguments, &keystore.metadata(&replica))
 }
 
 /// The value of a hex digit.

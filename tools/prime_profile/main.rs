@@ -9,7 +9,8 @@
 //! - the engine runs on a kernel that keeps account of what it is asked for ([`probe`]);
 //! - one squaring and one multiplication are timed in short windows ([`kernel_cost`]);
 //! - the same text runs over lanes that count operations ([`operations`]), and their number
-//!   over the measured rate of independent multiply-adds is the least time the ports could take;
+//!   over the rate of independent multiply-adds, measured in turns with the kernel, is the least
+//!   time the ports could take;
 //! - in turns with the batches, keys are made one by one ([`one_key`]), as when somebody waits.
 #![expect(unreachable_pub, reason = "a program exports nothing; `pub` means: to its other files")]
 
@@ -79,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let kernel = Vectors(token);
             let profiles = profile(&arguments, kernel, backend);
             let madds_per_ns = kernel_cost::madds_per_ns(kernel);
-            (profiles, Some(madds_per_ns), kernel_cost::kernel_costs(kernel, madds_per_ns))
+            (profiles, Some(madds_per_ns), kernel_cost::kernel_costs(kernel))
         }
         backend @ Backend::Portable => (profile(&arguments, Limbs, backend), None, Vec::new()),
     };

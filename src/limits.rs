@@ -273,6 +273,16 @@ pub const fn pool_claim(spec: KeyPairSpec) -> u64 {
     if spec.rsa_bits().is_some() { POOL_CLAIM_RSA } else { POOL_CLAIM_FAST }
 }
 
+/// Most pairs of a sealed pool that a server has claimed and not handed out yet: two claims, so that
+/// one is fetched while the other is handed out. They are lost if the server ends.
+#[must_use]
+pub const fn pool_ahead(spec: KeyPairSpec) -> u64 {
+    2 * pool_claim(spec)
+}
+
+/// How often a server looks whether the last pairs of a sealed pool are handed out.
+pub const POOL_FED_LOOK: Duration = Duration::from_secs(1);
+
 /// Most records of a sealed pool: its key seals each under a random 96-bit nonce, and as many are
 /// safe (SP 800-38D, section 8.3).
 pub const POOL_RECORDS_MAX: u64 = 1 << 32;

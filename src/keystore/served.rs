@@ -10,6 +10,7 @@
 //! every now and then whether somebody else has written it; if so it is read anew.
 
 use core::fmt;
+use core::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
@@ -18,10 +19,12 @@ use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
 
 use super::error::Error;
+use super::ledger::Claim;
 use super::material::SealingKey;
 use super::seed::Seed;
 use super::snapshot::Snapshot;
 use super::{ClosedKeystore, Keystore};
+use crate::spec::PoolId;
 use crate::spec::key_id::Scope;
 
 /// How long the file stays open after a change, and how often it is looked at while it is closed.
@@ -143,6 +146,18 @@ impl ServedKeystore {
         let outcome = change(keystore);
         self.shared.publish(&mut file)?;
         outcome
+    }
+
+    /// Claims records of a sealed pool, as [`Keystore::claim`]. Nothing of that is in a snapshot.
+    ///
+    /// Blocks while a change is written, and for the disk. The file is left as it is found, open or
+    /// closed, however often this is called: other processes may wait for it.
+    pub fn claim(&self, id: PoolId, claim: Claim) -> Result<Range<u64>, Error> {
+        let mut file = self.shared.lock();
+        match &mut file.keystore {
+            Some(keystore) => keystore.claim(id, claim),
+            None => self.shared.closed.open(WAIT)?.claim(id, claim),
+        }
     }
 
     /// Puts everything back to the seed; false if there is none. When this returns, that is on the

@@ -13,6 +13,7 @@
 pub mod authorize;
 pub mod drain;
 pub mod error;
+pub mod feeder;
 pub mod job;
 pub mod manifest;
 pub mod plan;

@@ -7,11 +7,14 @@
 use core::fmt;
 use core::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::crypto::KeyPairBatch;
 use crate::crypto::drbg::Drbg;
-use crate::keystore::{Claim, ClosedKeystore, Error as KeystoreError, Keystore, PoolLedger};
+use crate::keystore::{
+    Claim, ClosedKeystore, Error as KeystoreError, Keystore, PoolLedger, ServedKeystore,
+};
 use crate::limits::{POOL_CLAIM_WAIT, pool_claim, slot_rows};
 use crate::pipeline::error::Error;
 use crate::pipeline::take::TakeError;
@@ -85,6 +88,13 @@ impl Reserves {
         Ok(Self(reserves))
     }
 
+    /// As they are, with every claim made through `keystore`, which this process serves.
+    #[must_use]
+    pub fn through(self, keystore: &Arc<ServedKeystore>) -> Self {
+        let through = |reserve| Reserve { ledger: Ledger::Served(Arc::clone(keystore)), ..reserve };
+        Self(self.0.into_iter().map(through).collect())
+    }
+
     /// The reserve of `spec`.
     #[must_use]
     pub fn of(&self, spec: KeyPairSpec) -> Option<&Reserve> {
@@ -95,14 +105,47 @@ impl Reserves {
     pub fn iter(&self) -> impl Iterator<Item = &Reserve> {
         self.0.iter()
     }
+
+    /// Takes the reserve of `spec` out.
+    pub fn remove(&mut self, spec: KeyPairSpec) -> Option<Reserve> {
+        let place = self.0.iter().position(|reserve| reserve.pool.spec() == spec)?;
+        Some(self.0.swap_remove(place))
+    }
+}
+
+/// Where claims are written down.
+#[derive(Debug)]
+enum Ledger {
+    /// In a keystore that is opened for each claim.
+    Closed(ClosedKeystore),
+    /// In one that this process may have open itself.
+    Served(Arc<ServedKeystore>),
+}
+
+impl Ledger {
+    fn claim(&self, id: PoolId, claim: Claim) -> Result<Range<u64>, KeystoreError> {
+        match self {
+            Self::Closed(keystore) => keystore.open(POOL_CLAIM_WAIT)?.claim(id, claim),
+            Self::Served(keystore) => {
+                let begun = Instant::now();
+                loop {
+                    match keystore.claim(id, claim) {
+                        Err(KeystoreError::Busy(_)) if begun.elapsed() < POOL_CLAIM_WAIT => {}
+                        claimed => return claimed,
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// A sealed pool to draw from, shared by all workers of a process.
 #[derive(Debug)]
 pub struct Reserve {
-    keystore: ClosedKeystore,
+    ledger: Ledger,
     pool: SealedPool,
     key: RecordKey,
+    unclaimed: u64,
     hand: Mutex<Hand>,
 }
 
@@ -129,12 +172,22 @@ struct Hand {
 /// What became of the records that a process drew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
+    /// Records claimed.
+    pub claimed: u64,
     /// Pairs taken.
     pub taken: u64,
     /// Records that did not open, and were left out.
     pub damaged: u64,
     /// The first of these.
     pub first_damaged: Option<u64>,
+}
+
+impl Outcome {
+    /// Records claimed of which nothing came; they are lost once the process ends.
+    #[must_use]
+    pub const fn unaccounted(&self) -> u64 {
+        self.claimed.saturating_sub(self.taken).saturating_sub(self.damaged)
+    }
 }
 
 impl Reserve {
@@ -152,13 +205,20 @@ impl Reserve {
             return Err(ReserveError::Short { path, records, claimed });
         }
         let key = RecordKey::new(&keystore.pool_key(pool.id())?, pool.id(), spec);
-        Ok(Self { keystore: keystore.closed(), pool, key, hand: Mutex::default() })
+        let ledger = Ledger::Closed(keystore.closed());
+        Ok(Self { ledger, pool, key, unclaimed: records - claimed, hand: Mutex::default() })
     }
 
     /// The pool.
     #[must_use]
     pub const fn pool(&self) -> &SealedPool {
         &self.pool
+    }
+
+    /// Pairs that nobody had claimed when it was opened.
+    #[must_use]
+    pub const fn unclaimed(&self) -> u64 {
+        self.unclaimed
     }
 
     /// Says that `rows` more pairs will be wanted; no record is claimed for nobody.
@@ -178,8 +238,7 @@ impl Reserve {
         let mut hand = self.lock();
         let Hand { taken, damaged, .. } = *hand;
         if taken + damaged > 0 {
-            let mut keystore = self.keystore.open(POOL_CLAIM_WAIT)?;
-            keystore.claim(self.pool.id(), Claim { taken, damaged, ..Claim::default() })?;
+            self.ledger.claim(self.pool.id(), Claim { taken, damaged, ..Claim::default() })?;
             (hand.taken, hand.damaged) = (0, 0);
         }
         Ok(())
@@ -221,10 +280,9 @@ impl Reserve {
             taken: hand.taken,
             damaged: hand.damaged,
         };
-        let mut keystore = self.keystore.open(POOL_CLAIM_WAIT)?;
-        hand.left = keystore.claim(self.pool.id(), claim)?;
-        drop(keystore);
+        hand.left = self.ledger.claim(self.pool.id(), claim)?;
         (hand.taken, hand.damaged) = (0, 0);
+        hand.outcome.claimed += hand.left.end - hand.left.start;
         hand.first = hand.left.start;
         hand.is_dry = hand.left.is_empty();
         if hand.is_dry {
@@ -238,7 +296,7 @@ impl Reserve {
 
     /// Takes note of what became of records that were handed out.
     fn note(&self, outcome: Outcome) {
-        let Outcome { taken, damaged, first_damaged } = outcome;
+        let Outcome { taken, damaged, first_damaged, .. } = outcome;
         let mut hand = self.lock();
         hand.taken += taken;
         hand.damaged += damaged;
@@ -304,7 +362,14 @@ impl<'r> Drawer<'r> {
     /// Reports the pairs drawn so far as taken: they have left the process. Those that never do
     /// stay unaccounted for.
     pub fn commit(&mut self) {
-        self.reserve.note(core::mem::take(&mut self.outcome));
+        self.commit_some(self.outcome.taken);
+    }
+
+    /// As [`commit`](Self::commit), for `taken` of the pairs alone: the others are at hand still.
+    pub fn commit_some(&mut self, taken: u64) {
+        let taken = taken.min(self.outcome.taken);
+        let left = Outcome { taken: self.outcome.taken - taken, ..Outcome::default() };
+        self.reserve.note(Outcome { taken, ..core::mem::replace(&mut self.outcome, left) });
     }
 
     /// Opens the records at hand, of which the first has number `first`, into the texts; says how

@@ -19,11 +19,14 @@
 //!   again. First come ready rings below a quarter, the emptiest first, then whatever is below
 //!   its marks, by fill.
 //! - **On demand.** A pool that nobody has taken from yet has no memory and takes no work.
+//! - **Fed.** A pool may get its pairs from elsewhere first, a sealed pool on the disk, through a
+//!   [`Feed`]; its producers begin when that has ended.
 //! - **Takers come first.** A taker takes no lock that a producer holds; what it takes is ready.
 //!   Producers are of the scheduler's idle class, so that a taker that wakes gets its core at once.
 //!
 //! Pools that outlive the process lie sealed on the disk: see [`sealed`].
 
+mod feed;
 mod maker;
 mod producer;
 pub mod sealed;
@@ -51,6 +54,7 @@ use crate::sys::features::Backend;
 use crate::sys::secret_memory::Protection;
 use crate::sys::team;
 
+pub use feed::Feed;
 pub use maker::MakeError;
 pub use status::{PoolStatus, ProducerStatus};
 pub use stock::Marks;
@@ -110,6 +114,8 @@ struct Shared {
     /// A pool may need something.
     need: Event,
     is_stopping: AtomicBool,
+    /// Cleared when the feeds are to end.
+    is_feeding: AtomicBool,
 }
 
 /// Pools with the producers that fill them; dropped, it stops them and zeroes every pair.
@@ -129,15 +135,26 @@ impl Pools {
     /// [`io::ErrorKind::InvalidInput`] if a spec is named twice or a mark is zero, or what the
     /// system says.
     pub fn start(options: &PoolOptions) -> io::Result<Self> {
-        let backend = options.backend;
-        Self::start_with(options, move |spec| maker(spec, backend))
+        Ok(Self::start_fed(options, &[])?.0)
     }
 
-    /// As [`start`](Self::start), with pairs from makers of the caller's choice.
+    /// As [`start`](Self::start), and those of `fed` that there are pools of are filled through the
+    /// [`Feed`]s first, which are returned in the order of the pools.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_fed(options: &PoolOptions, fed: &[KeyPairSpec]) -> io::Result<(Self, Vec<Feed>)> {
+        let backend = options.backend;
+        Self::start_with(options, fed, move |spec| maker(spec, backend))
+    }
+
+    /// As [`start_fed`](Self::start_fed), with pairs from makers of the caller's choice.
     fn start_with(
         options: &PoolOptions,
+        fed: &[KeyPairSpec],
         make: impl Fn(KeyPairSpec) -> Result<Box<dyn Maker>, MakeError> + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, Vec<Feed>)> {
         let team = team::start("keymill-pool", options.producers)?;
         let all = options.pools.iter().chain(&options.on_demand);
         let mut stocks: Vec<Stock> = Vec::new();
@@ -147,7 +164,8 @@ impl Pools {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, twice));
             }
             let producers = team.current_num_threads();
-            stocks.push(Stock::new(spec, marks, producers, options.at_least));
+            let is_fed = fed.contains(&spec);
+            stocks.push(Stock::new(spec, marks, producers, options.at_least, is_fed));
         }
         for stock in &stocks[..options.pools.len()] {
             stock.open()?;
@@ -159,15 +177,19 @@ impl Pools {
             kept: options.pools.len(),
             need: Event::new(),
             is_stopping: AtomicBool::new(false),
+            is_feeding: AtomicBool::new(true),
         };
         let (shared, make) = (Arc::new(shared), Arc::new(make));
+        let is_fed = |number: &usize| shared.stocks[*number].is_fed();
+        let fed = (0..shared.stocks.len()).filter(is_fed);
+        let feeds = fed.map(|number| Feed::of(&shared, number)).collect();
         let producers = WaitGroup::new();
         let (theirs, here) = (shared.clone(), producers.clone());
         team.spawn_broadcast(move |context| {
             let _is_waited_for = here.clone();
             producer::run(&theirs, &theirs.diaries[context.index()], &*make);
         });
-        Ok(Self { shared, producers: Some(producers), team })
+        Ok((Self { shared, producers: Some(producers), team }, feeds))
     }
 
     /// Adds at least one and at most `rows` ready pairs to `batch`, and says how many. Each is
@@ -219,6 +241,12 @@ impl Pools {
         }
     }
 
+    /// Ends every feed; its [`wait_for_room`](Feed::wait_for_room) returns `None` from then on.
+    pub fn end_feeds(&self) {
+        self.shared.is_feeding.store(false, Ordering::SeqCst);
+        self.shared.stocks.iter().for_each(Stock::tell_feed);
+    }
+
     /// Resolves when pairs of `spec` may have arrived; for doors that must not block a thread.
     /// To be called before a [`take`](Self::take) that may come back empty-handed.
     #[must_use]
@@ -258,6 +286,7 @@ impl Drop for Pools {
         self.shared.need.notify(usize::MAX);
         for stock in &self.shared.stocks {
             stock.arrivals().notify(usize::MAX);
+            stock.tell_feed();
         }
         // A producer ends with its unit of work, within milliseconds.
         if let Some(producers) = self.producers.take() {
@@ -288,9 +317,14 @@ impl Shared {
         needs.min().map(|(_, number)| number)
     }
 
-    /// Wakes the producers that sleep, if `stock` has come to need them; a take may be the first.
+    /// Wakes whoever fills `stock` and sleeps, if it has come to need that; a take may be the first.
     fn tell_need(&self, stock: &Stock) {
-        if stock.want() || stock.need().is_some() {
+        let is_first = stock.want();
+        if stock.is_fed() {
+            if stock.room_for_feed().is_some() {
+                stock.tell_feed();
+            }
+        } else if is_first || stock.need().is_some() {
             self.need.notify(usize::MAX);
         }
     }

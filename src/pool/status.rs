@@ -23,7 +23,7 @@ pub struct PoolStatus {
     pub ready: usize,
     /// Pairs of primes behind them.
     pub depth: usize,
-    /// Pairs finished since the start.
+    /// Pairs that came in since the start, made here or fed.
     pub made: u64,
     /// Pairs handed out since the start.
     pub taken: u64,

@@ -18,6 +18,7 @@ use crate::crypto::prime::search::Tally;
 use crate::crypto::rsa::prime_pair_bytes;
 use crate::limits::{
     POOL_ON_DEMAND_RSA, POOL_PAIRS_FAST, POOL_PAIRS_LATTICE, POOL_PRIMES_RSA, POOL_READY_RSA,
+    pool_ahead,
 };
 use crate::spec::KeyPairSpec;
 use crate::sys::secret_memory::Protection;
@@ -92,6 +93,9 @@ pub(super) struct Stock {
     shelves: OnceLock<Shelves>,
     opening: Mutex<()>,
     arrivals: Event,
+    /// Whether a feed fills the pool, and not the producers.
+    is_fed: AtomicBool,
+    hunger: Event,
     is_wanted: AtomicBool,
     is_refilling: AtomicBool,
     was_warm: AtomicBool,
@@ -130,12 +134,13 @@ impl Shelves {
 }
 
 impl Stock {
-    /// A closed pool that `producers` threads will fill.
+    /// A closed pool that `producers` threads will fill, after its feed if it has one.
     pub(super) fn new(
         spec: KeyPairSpec,
         marks: Marks,
         producers: usize,
         at_least: Protection,
+        is_fed: bool,
     ) -> Self {
         Self {
             spec,
@@ -145,6 +150,8 @@ impl Stock {
             shelves: OnceLock::new(),
             opening: Mutex::new(()),
             arrivals: Event::new(),
+            is_fed: AtomicBool::new(is_fed),
+            hunger: Event::new(),
             is_wanted: AtomicBool::new(false),
             is_refilling: AtomicBool::new(true),
             was_warm: AtomicBool::new(false),
@@ -231,6 +238,57 @@ impl Stock {
         put
     }
 
+    /// Puts every pair of `batch`, which a feed has brought.
+    pub(super) fn put_fed(&self, batch: &mut KeyPairBatch) {
+        let mut room = self.ready().claim(batch.len());
+        assert_eq!(room.len(), batch.len(), "a feed brings what there is room for");
+        self.put(batch, &mut room);
+        if self.level() >= self.marks.low.min(self.fed_max() / 2) {
+            self.was_warm.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Told whenever a feed may be wanted, or is to end.
+    pub(super) const fn hunger(&self) -> &Event {
+        &self.hunger
+    }
+
+    /// Wakes the feed, if it sleeps.
+    pub(super) fn tell_feed(&self) {
+        self.hunger.notify(usize::MAX);
+    }
+
+    /// Whether a feed fills the pool.
+    pub(super) fn is_fed(&self) -> bool {
+        self.is_fed.load(Ordering::SeqCst)
+    }
+
+    /// Leaves the pool to the producers.
+    pub(super) fn end_feed(&self) {
+        self.is_fed.store(false, Ordering::SeqCst);
+    }
+
+    /// How many pairs a feed should bring now, if any: as many as there may be, once half of them
+    /// are gone. A cell in a taker's hands is not gone yet.
+    pub(super) fn room_for_feed(&self) -> Option<usize> {
+        if !self.is_wanted.load(Ordering::SeqCst) {
+            return None;
+        }
+        let Some(shelves) = self.shelves.get() else { return Some(self.fed_max()) };
+        let held = shelves.ready.capacity() - shelves.ready.room();
+        (held <= self.fed_max() / 2).then(|| self.fed_max() - held)
+    }
+
+    /// Most pairs that a feed keeps in the pool.
+    fn fed_max(&self) -> usize {
+        self.marks.ready.min(usize::try_from(pool_ahead(self.spec)).unwrap_or(usize::MAX))
+    }
+
+    /// Pairs handed out so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::SeqCst)
+    }
+
     /// Counts what a search for primes has done.
     pub(super) fn count_search(&self, tally: Tally) {
         self.tested.fetch_add(tally.tested, Ordering::Relaxed);
@@ -245,7 +303,7 @@ impl Stock {
         while taken < rows && shelves.ready.take(|cell| decode(cell, batch)).is_some() {
             taken += 1;
         }
-        self.taken.fetch_add(taken as u64, Ordering::Relaxed);
+        self.taken.fetch_add(taken as u64, Ordering::SeqCst);
         taken
     }
 
@@ -271,9 +329,10 @@ impl Stock {
         }
     }
 
-    /// How urgently pairs should be made, the least first; `None` if not at all.
+    /// How urgently producers should make pairs, the least first; `None` if not at all.
     pub(super) fn need(&self) -> Option<usize> {
-        if !self.is_wanted.load(Ordering::SeqCst) || self.failure.get().is_some() {
+        let is_wanted = self.is_wanted.load(Ordering::SeqCst);
+        if !is_wanted || self.is_fed() || self.failure.get().is_some() {
             return None;
         }
         let Some(shelves) = self.shelves.get() else { return Some(0) };

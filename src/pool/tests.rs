@@ -59,7 +59,7 @@ fn numbered(ready: usize, producers: usize) -> (Pools, Arc<AtomicU64>) {
     let make = move |_| -> Result<Box<dyn Maker>, MakeError> {
         Ok(Box::new(Numbered { next: shared.clone(), rows: 64 }))
     };
-    (Pools::start_with(&options(ready, producers), make).unwrap(), next)
+    (Pools::start_with(&options(ready, producers), &[], make).unwrap().0, next)
 }
 
 fn faulty(
@@ -70,7 +70,7 @@ fn faulty(
     let make = move |_| -> Result<Box<dyn Maker>, MakeError> {
         Ok(Box::new(Faulty(fault.clone(), counted.clone())))
     };
-    (Pools::start_with(&options(16, 1), make).unwrap(), calls)
+    (Pools::start_with(&options(16, 1), &[], make).unwrap().0, calls)
 }
 
 /// The number of pair `row`, which both halves must tell.

@@ -11,6 +11,7 @@
 
 mod bench;
 mod client;
+mod drawing;
 mod empty_pool;
 mod eventual;
 mod grammar;

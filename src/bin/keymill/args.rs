@@ -389,6 +389,10 @@ pub struct Serve {
     /// Key pairs to keep ready from the start on, of each spec; others are made once asked for
     #[arg(long, value_name = "SPEC=N", value_delimiter = ',')]
     pub pool: Vec<PoolSize>,
+    /// Folder of sealed pools (keymill pool fill) to hand key pairs out of first; what they lack is
+    /// made
+    #[arg(long, value_name = "DIR")]
+    pub draw_from: Option<PathBuf>,
     /// Answer programs on this machine through shared memory too, which this Unix socket gives out
     #[arg(long, value_name = "PATH")]
     pub ring: Option<PathBuf>,
@@ -458,7 +462,8 @@ impl core::str::FromStr for PoolSize {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "a pool is given as SPEC=N, N from 1 to 16777216, like RSA_2048=1000";
+        const FORM: &str = "a pool is given as SPEC=N, N from 1 to 16777216, like RSA_2048=1000; \
+                            --draw-from takes a folder";
         const { assert!(POOL_PAIRS_MAX == 16_777_216) };
         let (spec, pairs) = text.split_once('=').ok_or(FORM)?;
         let spec = spec.parse().map_err(|_| FORM)?;

@@ -158,7 +158,7 @@ fn write_files(
     let progress = progress_bar(request.rows(), "rows");
     let receipt = job::run(request, &permit, &plan, &team, &mut |rows| progress.set_position(rows));
     progress.finish_and_clear();
-    settle(team.reserves());
+    team.reserves().iter().for_each(settle);
     summarize(arguments, wanted, &permit, &team, &plan, &receipt?)
 }
 
@@ -183,7 +183,7 @@ fn print_lines(
     let receipt =
         job::print(request, &permit, &team, &mut out, &mut |rows| progress.set_position(rows));
     progress.finish_and_clear();
-    settle(team.reserves());
+    team.reserves().iter().for_each(settle);
     match receipt {
         Ok(receipt) => {
             let rows = grouped(receipt.rows);

@@ -180,10 +180,15 @@ fn status(arguments: &Arguments, wanted: &PoolFolder) -> Result<(), Failure> {
         }
     }
     if pools.is_empty() {
-        let message = format!("{}: no pools here", folder.display());
-        return Err(Failure::new(Code::NoInput, message).hint("keymill pool fill makes a pool"));
+        return Err(none_in(&folder));
     }
     report(arguments.json, &pools, |pools| pools.iter().map(describe).collect())
+}
+
+/// There is no pool in `folder`.
+pub fn none_in(folder: &Path) -> Failure {
+    Failure::new(Code::NoInput, format!("{}: no pools here", folder.display()))
+        .hint("keymill pool fill makes a pool")
 }
 
 fn look(keystore: &Keystore, pool: &SealedPool) -> Result<Status, Failure> {
@@ -272,12 +277,10 @@ pub fn open_reserves(
 }
 
 /// Reports to the keystore what became of drawn pairs, and tells of damage.
-pub fn settle(reserves: &Reserves) {
-    for reserve in reserves.iter() {
-        settle_one(reserve);
-        if reserve.outcome().damaged > 0 {
-            say(format!("warning: {}", damage(reserve)));
-        }
+pub fn settle(reserve: &Reserve) {
+    settle_one(reserve);
+    if reserve.outcome().damaged > 0 {
+        say(format!("warning: {}", damage(reserve)));
     }
 }
 

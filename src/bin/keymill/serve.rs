@@ -35,12 +35,14 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
         Auth::Sigv4 => Authentication::SigV4,
         Auth::None => Authentication::None,
     };
-    let pools = pools::start(wanted, backend)?;
+    let reserves = pools::open_reserves(&keystore, wanted)?;
+    let (pools, feeds) = pools::start(wanted, &reserves, backend)?;
     let status = pools::tell_status(arguments, &pools)?;
-    let source: Arc<dyn KeyPairSource> = Arc::new(PooledSource::new(pools, wanted.empty_pool));
     let lateness = wanted.eventual.unsigned_abs();
     let keystore = ServedKeystore::with(keystore, ServedOptions { lateness, seed })?;
     let keystore = Arc::new(keystore);
+    let feeders = pools::feed(&pools, feeds, reserves.through(&keystore), backend)?;
+    let source: Arc<dyn KeyPairSource> = Arc::new(PooledSource::new(pools, wanted.empty_pool));
     let audit = open_audit(wanted)?;
     let endpoint = Endpoint::new(Arc::clone(&keystore), Arc::clone(&source), authentication);
     let endpoint = Arc::new(endpoint.with_audit(audit.clone()));
@@ -65,6 +67,7 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     say("stopping");
     server.stop();
     drop((door, status, admin));
+    pools::settle(feeders);
     latencies::tell(&endpoint.tally(), wanted.latencies.as_deref())?;
     close_audit(audit.as_deref())
 }

@@ -33,7 +33,8 @@
 //!   older copy of this file takes a claim back. A taker raises that number, durably, and only then
 //!   reads the records; it alone has them. If it dies, those that had not left it are lost: the
 //!   rest of a block of [`pool_claim`](crate::limits::pool_claim) records, and what its threads
-//!   had in hand, a slot of the output each. The ledger counts them. The claimed records are
+//!   had in hand, a slot of the output each; of a server, what it has ahead of its calls
+//!   ([`pool_ahead`](crate::limits::pool_ahead)). The ledger counts them. The claimed records are
 //!   erased when they were read, as well as the file system does that.
 //! - **Appending.** One process at a time fills a pool, under an exclusive lock on the file, which
 //!   ends with the process however it ends. It never writes below the length of the file, nor below

@@ -3,9 +3,9 @@
 
 Makes files of every KeyPairSpec in a folder of its own, reads them by pyarrow (in place, from a
 mapping, and as a stream) and by polars, opens every private key by unwrap.py, matches each to its
-public key, and lets each pair sign and verify, or encapsulate and open (key_pairs.py). Needs
-`cryptography`, `pyarrow` and `polars`; OpenSSL's libcrypto for SM2; one of 3.5, or `kyber-py`, for
-ML-KEM-512.
+public key, and lets each pair sign and verify, or encapsulate and open (key_pairs.py); takes more of
+every kind through the ring by ring_client.py. Needs `cryptography`, `pyarrow` and `polars`; OpenSSL's
+libcrypto for SM2; one of 3.5, or `kyber-py`, for ML-KEM-512.
 
     interop.py --keymill PATH [--spec SPEC] [--rows N] [--rsa-rows N] [--libcrypto PATH]
 
@@ -13,6 +13,7 @@ Prints a line for each check; ends with 1 at the first that fails, and says what
 """
 
 import argparse
+import contextlib
 import csv
 import json
 import secrets
@@ -27,12 +28,14 @@ import pyarrow as pa
 
 import key_pairs
 import libcrypto
+import ring_client
 import unwrap
 
 COPIED_BYTES_MAX = 1 << 20
 # Up to so many, the primes of each RSA key are tested again.
 RSA_VALIDATED_ROWS_MAX = 200
 MANIFEST_ROWS = 10_000
+RING_ROWS = 200
 COLUMNS = ["serial", "model", "note", "owner name", "batch"]
 MODELS = [
     "A-1", "B, large", 'C "new"', "\u00dcber \u6a21\u578b", "{serial} {{x}}", "line\nbreak",
@@ -83,6 +86,20 @@ class Keymill:
         key = "alias/interop" if "--alias" in options else arn
         self.run("key", "import", "--key-id", key, "--material-file", file)
         return arn, unwrap.read_material(file)
+
+    @contextlib.contextmanager
+    def serve(self, *options):
+        """A running server, stopped at the end."""
+        command = [self.program, "--home", self.folder / "home", "serve", "--listen", "127.0.0.1:0"]
+        command += map(str, options)
+        pipe = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **pipe) as server:
+            try:
+                if not any("listening on" in line for line in server.stderr):
+                    raise Failed(f"keymill serve: expected success, found {server.wait()}")
+                yield
+            finally:
+                server.terminate()
 
     def generate(self, name, key, context, *options):
         path = self.folder / name
@@ -216,6 +233,72 @@ def check_context(keymill, arn, material):
         check(what, opened, [expected] * 3)
 
 
+def check_ring(keymill, arn, material):
+    """Every kind of key that the Region has comes through shared memory, bound to its context, and
+    what cannot be given is refused with the service's words."""
+    path, context = keymill.folder / "ring", {"serial": "SN-1", "\u00fcber": "\U0001f511"}
+    with keymill.serve("--ring", path):
+        ring = ring_client.Ring(str(path))
+        for spec in key_pairs.PUBLIC_KEY_FORMS:
+            if spec == "SM2":
+                continue
+            pair = call_patiently(ring, arn, spec, context)
+            check(f"ring: {spec} under the key asked for", pair["KeyId"], arn)
+            payload, private = unwrap.open_blob(
+                material, arn, context, pair["PrivateKeyCiphertextBlob"])
+            check(f"ring: {spec} is in the blob", payload, spec)
+            check_halves(spec, private, pair["PublicKey"])
+        pairs = [ring.call(arn, "ECC_NIST_P256", {}) for _ in range(RING_ROWS)]
+        distinct = len({pair["PublicKey"] for pair in pairs})
+        check(f"ring: {RING_ROWS} calls around its slots, no pair twice", distinct, RING_ROWS)
+        check_refusals(ring, arn)
+        check_ring_program(path)
+
+
+def check_halves(spec, private, public):
+    try:
+        key_pairs.judge_of(spec)(private, public)
+    except key_pairs.NoTool as error:
+        print(f"skip    ring: {spec} is not matched: {error}")
+    except key_pairs.NoPair as error:
+        raise Failed(f"ring: {spec}: {error}") from error
+    else:
+        check(f"ring: {spec}, both halves of one pair", True)
+
+
+def call_patiently(ring, arn, spec, context):
+    """Producers give way to everybody else, so that a first pair may be late on a busy machine."""
+    for _ in range(20):
+        try:
+            return ring.call(arn, spec, context)
+        except ring_client.Refused as refused:
+            if refused.args[0] != "DependencyTimeoutException":
+                raise
+    raise Failed(f"ring: {spec}: no pair comes")
+
+
+def check_refusals(ring, arn):
+    for what, key, spec, dry_run, expected in [
+        ("a key that is not there", "alias/lost", "ECC_NIST_P256", False, "NotFoundException"),
+        ("a dry run", arn, "ECC_NIST_P256", True, "DryRunOperationException"),
+        ("SM2 outside China", arn, "SM2", False, "UnsupportedOperationException"),
+    ]:
+        try:
+            found = ring.call(key, spec, {}, dry_run)["KeyId"]
+        except ring_client.Refused as refused:
+            found = refused.args[0]
+        check(f"ring: {what} is refused", found, expected)
+
+
+def check_ring_program(path):
+    """The client as its reader would run it."""
+    command = [sys.executable, ring_client.__file__, path, "--key-id", "alias/interop"]
+    command += ["--context", '{"a": "b"}', "--count", "3"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    keys = {json.loads(line)["PublicKey"] for line in printed.splitlines()}
+    check("ring: ring_client.py prints three pairs", len(keys), 3)
+
+
 def run(arguments, folder):
     keymill = Keymill(arguments.keymill, folder)
     arn, material = keymill.external_key("material", "--alias", "alias/interop")
@@ -227,6 +310,7 @@ def run(arguments, folder):
         check_spec(keymill, spec, *key, rows, arguments.libcrypto)
     check_manifest(keymill, arn, material)
     check_context(keymill, arn, material)
+    check_ring(keymill, arn, material)
 
 
 def main():
@@ -243,7 +327,7 @@ def main():
         try:
             run(arguments, Path(folder))
         except (Failed, unwrap.UnwrapError, pa.ArrowException, pl.exceptions.PolarsError,
-                OSError) as error:
+                subprocess.CalledProcessError, ring_client.Refused, OSError) as error:
             sys.exit(f"FAILED  {error}")
     print("all checks passed")
 

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! The work is the product's: P-256 pairs from the engine, a slot of them copied to its place. The
-//! ways take turns in every round; printed are medians. `wall` ends with the file on the disk.
+//! ways take turns in every round, each beginning a round once; printed are medians, in nanoseconds
+//! a pair and worker. `wall` ends with the file on the disk; `worker` is processor time of the
+//! workers, the kernel's for them counted; `copy` is the time of the copying alone.
 
 #![expect(clippy::print_stdout, reason = "its report")]
 #![expect(unsafe_code, reason = "the ways that the product does not go map the file for writing")]
@@ -26,6 +28,7 @@ use keymill::crypto::{KeyPairBatch, engine};
 use keymill::limits::slot_rows;
 use keymill::spec::KeyPairSpec;
 use keymill::sys::affinity::{allowed_cores, pin_to};
+use keymill::sys::clock::{nanoseconds, thread_nanoseconds};
 use keymill::sys::counters::Counters;
 use keymill::sys::features::{Backend, BackendChoice};
 use keymill::sys::file::LockedFile;
@@ -72,31 +75,39 @@ const WAYS: [(&str, Way, bool); 6] = [
     ("staged, page cache", Way::Staged { huge: true, direct: false }, true),
     ("staged, small pages", Way::Staged { huge: false, direct: true }, true),
     ("staged, not pinned", Way::Staged { huge: true, direct: true }, false),
-    ("staged (what generate does)", Way::Staged { huge: true, direct: true }, true),
+    ("staged, as generate does", Way::Staged { huge: true, direct: true }, true),
 ];
 
-/// What a run measured; times in nanoseconds a pair and worker.
+/// What a run measured; times in nanoseconds a pair and worker, counts a slot.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
     wall: f64,
+    worker: f64,
     copy: f64,
     faults: f64,
+    waits: f64,
+    preemptions: f64,
 }
 
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
     let backend = BackendChoice::Auto.select()?;
     let mut runs = vec![Vec::new(); WAYS.len()];
-    for _ in 0..arguments.rounds {
-        for ((_, way, pinned), runs) in WAYS.iter().zip(&mut runs) {
-            runs.push(go(&arguments, backend, *way, *pinned)?);
+    for round in 0..arguments.rounds {
+        for turn in 0..WAYS.len() {
+            let number = (round + turn) % WAYS.len();
+            let (_, way, pinned) = WAYS[number];
+            runs[number].push(go(&arguments, backend, way, pinned)?);
         }
     }
-    println!("{:30} {:>10} {:>8} {:>14}", "", "wall ns", "copy ns", "faults a slot");
+    println!("{:28}       nanoseconds a pair       events a slot", "");
+    println!("{:28}    wall  worker    copy  faults   waits preempted", "");
     for ((name, ..), runs) in WAYS.iter().zip(&runs) {
         let of = |value: fn(&Run) -> f64| median(runs.iter().map(value).collect());
-        let (wall, copy, faults) = (of(|run| run.wall), of(|run| run.copy), of(|run| run.faults));
-        println!("{name:30} {wall:10.0} {copy:8.0} {faults:14.2}");
+        let (wall, worker, copy) = (of(|run| run.wall), of(|run| run.worker), of(|run| run.copy));
+        print!("{name:28} {wall:7.0} {worker:7.0} {copy:7.0}");
+        let (faults, waits) = (of(|run| run.faults), of(|run| run.waits));
+        println!(" {faults:7.2} {waits:7.2} {:9.2}", of(|run| run.preemptions));
     }
     Ok(())
 }
@@ -121,18 +132,29 @@ fn go(arguments: &Arguments, backend: Backend, way: Way, pinned: bool) -> Result
     let pairs = (arguments.slots * slot_rows(SPEC)) as f64;
     let wall = begun.elapsed().as_nanos() as f64 * arguments.threads as f64 / pairs;
     remove(&path)?;
-    let copy = shifts.iter().map(|shift| shift.copy.as_nanos() as f64).sum::<f64>() / pairs;
-    let faults: u64 = shifts.iter().map(|shift| shift.since_warm.faults).sum();
-    Ok(Run { wall, copy, faults: faults as f64 / arguments.slots as f64 })
+    let a_pair = |of: fn(&Shift) -> u64| shifts.iter().map(of).sum::<u64>() as f64 / pairs;
+    let slots = arguments.slots as f64;
+    let a_slot = |of: fn(&Counters) -> u64| {
+        shifts.iter().map(|shift| of(&shift.since_warm)).sum::<u64>() as f64 / slots
+    };
+    Ok(Run {
+        wall,
+        worker: a_pair(|shift| shift.worker),
+        copy: a_pair(|shift| shift.copy),
+        faults: a_slot(|counters| counters.faults),
+        waits: a_slot(|counters| counters.voluntary_switches),
+        preemptions: a_slot(|counters| counters.preemptions),
+    })
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
     std::fs::remove_file(path)
 }
 
-/// What one worker did.
+/// What one warm worker did, in nanoseconds.
 struct Shift {
-    copy: Duration,
+    worker: u64,
+    copy: u64,
     since_warm: Counters,
 }
 
@@ -150,18 +172,19 @@ fn work<'m>(
     // Stands for the blobs, which are as long.
     let blobs = vec![7_u8; SLOT_BYTES - slot_rows(SPEC) * SPEC.public_key_bytes()];
     engine.generate(&mut drbg, &mut batch, slot_rows(SPEC))?;
-    let (warm, mut copy) = (Counters::of_this_thread(), Duration::ZERO);
+    let (warm, started, mut copy) = (Counters::of_this_thread(), thread_nanoseconds(), 0);
     while let Some(slot) = claim() {
         batch.clear();
         engine.generate(&mut drbg, &mut batch, slot_rows(SPEC))?;
-        let begun = Instant::now();
+        let begun = nanoseconds();
         let (public, private) = slot.split_at_mut(batch.public_keys().len());
         public.copy_from_slice(batch.public_keys());
         private.copy_from_slice(&blobs);
-        copy += begun.elapsed();
+        copy += nanoseconds() - begun;
         put(slot);
     }
-    Ok(Shift { copy, since_warm: Counters::of_this_thread() - warm })
+    let worker = thread_nanoseconds() - started;
+    Ok(Shift { worker, copy, since_warm: Counters::of_this_thread() - warm })
 }
 
 /// The core of each worker, if it has one.

@@ -95,6 +95,12 @@ impl Ring {
         self.memory.write(answer_place(number), bytes);
     }
 
+    /// A ring whose sides are threads of this process.
+    #[cfg(test)]
+    fn alone() -> io::Result<Self> {
+        Ok(Self { memory: SharedMemory::alone(body_bytes())? })
+    }
+
     /// All of the memory, for tests that write what they should not.
     #[cfg(test)]
     pub(super) fn memory(&self) -> &SharedMemory {
@@ -129,3 +135,74 @@ const _: () = {
     assert!(SLOTS.is_power_of_two(), "counts go round");
     assert!(REQUEST_BYTES.is_multiple_of(8) && ANSWER_BYTES.is_multiple_of(8));
 };
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+    use std::thread;
+
+    use super::super::signal::{Signal, announce, watch};
+    use super::*;
+
+    const CALLS: u32 = SLOTS + SLOTS / 2;
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    /// Sleeps at once, but under Miri, which knows the call only with arguments of other types.
+    fn wait(signal: &SharedSignal<'_>, seen: u32) -> u32 {
+        let may_spin = || {
+            thread::yield_now();
+            cfg!(miri)
+        };
+        watch(signal, seen, may_spin, PATIENCE)
+    }
+
+    /// Answers every request with its first bytes and its last.
+    fn serve(ring: &Ring) {
+        let mut request = [0; REQUEST_BYTES];
+        let mut answered = 0;
+        while answered < CALLS {
+            let sent = wait(&ring.sent(), answered);
+            while answered < sent {
+                ring.read_request(answered, &mut request);
+                let mut answer = [0; ANSWER_BYTES];
+                answer[..4].copy_from_slice(&request[..4]);
+                answer[ANSWER_BYTES - 1] = request[REQUEST_BYTES - 1];
+                ring.write_answer(answered, &answer);
+                answered += 1;
+                announce(&ring.answered(), answered);
+            }
+        }
+    }
+
+    /// Reads the answer to `number` once it is there.
+    fn receive(ring: &Ring, number: u32) {
+        let mut answered = ring.answered().count();
+        while answered <= number {
+            answered = wait(&ring.answered(), answered);
+        }
+        let mut answer = [0; ANSWER_BYTES];
+        ring.read_answer(number, &mut answer);
+        assert_eq!(answer[..4], number.to_ne_bytes());
+        assert_eq!(answer[ANSWER_BYTES - 1], 7);
+    }
+
+    #[test]
+    fn what_either_side_announces_the_other_reads_whole_and_in_its_slot() {
+        let ring = Ring::alone().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| serve(&ring));
+            let mut request = [7; REQUEST_BYTES];
+            for number in 0..CALLS {
+                if number >= SLOTS {
+                    receive(&ring, number - SLOTS);
+                }
+                request[..4].copy_from_slice(&number.to_ne_bytes());
+                ring.write_request(number, &request);
+                announce(&ring.sent(), number + 1);
+            }
+            for number in CALLS - SLOTS..CALLS {
+                receive(&ring, number);
+            }
+        });
+    }
+}

@@ -55,6 +55,12 @@ impl SharedMemory {
         Ok(Self { map })
     }
 
+    /// Memory of this process alone, for tests under Miri, which knows no files in memory.
+    #[cfg(test)]
+    pub(crate) fn alone(bytes: usize) -> io::Result<Self> {
+        Ok(Self { map: memmap2::MmapMut::map_anon(PAGE_BYTES + bytes)?.into() })
+    }
+
     /// Bytes behind the first page.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -151,6 +157,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_and_bytes_come_back_up_to_the_ends() {
+        let memory = SharedMemory::alone(24).unwrap();
+        memory.write(0, &[1; 24]);
+        memory.write(8, &[2; 3]);
+        let mut seen = [0xff; 24];
+        memory.read(0, &mut seen);
+        assert_eq!(seen, [[1; 8], [2, 2, 2, 0, 0, 0, 0, 0], [1; 8]].concat()[..]);
+        memory.word(1023).store(7, Ordering::Relaxed);
+        assert_eq!((memory.word(1023).load(Ordering::Relaxed), memory.len()), (7, 24));
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri knows no files in memory")]
     fn both_mappings_see_every_byte() {
         let (here, file) = SharedMemory::create("test", 64).unwrap();
         let there = SharedMemory::attach(&file).unwrap();
@@ -165,6 +184,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri knows no files in memory")]
     fn the_file_keeps_its_length() {
         let (_memory, file) = SharedMemory::create("test", 4096).unwrap();
         assert!(ftruncate(&file, 0).is_err());
@@ -172,6 +192,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri knows no files in memory")]
     fn a_file_that_could_shrink_is_refused() {
         let file = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
         ftruncate(&file, 8192).unwrap();
@@ -179,6 +200,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri knows no files in memory")]
     fn a_sleeper_is_woken_through_the_other_mapping() {
         let (here, file) = SharedMemory::create("test", 0).unwrap();
         let there = SharedMemory::attach(&file).unwrap();

@@ -26,7 +26,7 @@ use crate::sys::secret_memory::Protection;
 /// Keys derived at a time, and room that each producer may need for primes it has just found.
 pub(super) const DERIVED_ROWS: usize = 8;
 
-/// Bytes of a ready cell in front of the two halves: the length of the private one.
+/// Bytes of a ready cell in front of the two halves: the length of the private one, and its origin.
 const LENGTH_BYTES: usize = 2;
 
 /// How much a pool holds.
@@ -102,6 +102,7 @@ pub(super) struct Stock {
     failure: OnceLock<MakeError>,
     made: AtomicU64,
     taken: AtomicU64,
+    fed_taken: AtomicU64,
     tested: AtomicU64,
     primes: AtomicU64,
 }
@@ -158,6 +159,7 @@ impl Stock {
             failure: OnceLock::new(),
             made: AtomicU64::new(0),
             taken: AtomicU64::new(0),
+            fed_taken: AtomicU64::new(0),
             tested: AtomicU64::new(0),
             primes: AtomicU64::new(0),
         }
@@ -226,12 +228,21 @@ impl Stock {
     /// the batch; returns how many it put. Each pair wakes one of those who wait, in the order of
     /// their coming.
     pub(super) fn put(&self, batch: &mut KeyPairBatch, room: &mut super::shelf::Held<'_>) -> usize {
+        self.put_from(Origin::Producer, batch, room)
+    }
+
+    fn put_from(
+        &self,
+        origin: Origin,
+        batch: &mut KeyPairBatch,
+        room: &mut super::shelf::Held<'_>,
+    ) -> usize {
         let put = batch.len().min(room.len());
         // Counted first: nobody sees more pairs taken than made.
         self.made.fetch_add(put as u64, Ordering::SeqCst);
         for row in 0..put {
             let (public, private) = (batch.public_key(row), batch.private_key(row));
-            room.put(|cell| encode(public, private, cell));
+            room.put(|cell| encode(origin, public, private, cell));
         }
         batch.clear();
         self.arrivals.notify(put.additional());
@@ -242,7 +253,7 @@ impl Stock {
     pub(super) fn put_fed(&self, batch: &mut KeyPairBatch) {
         let mut room = self.ready().claim(batch.len());
         assert_eq!(room.len(), batch.len(), "a feed brings what there is room for");
-        self.put(batch, &mut room);
+        self.put_from(Origin::Feed, batch, &mut room);
         if self.level() >= self.marks.low.min(self.fed_max() / 2) {
             self.was_warm.store(true, Ordering::Relaxed);
         }
@@ -284,9 +295,9 @@ impl Stock {
         self.marks.ready.min(usize::try_from(pool_ahead(self.spec)).unwrap_or(usize::MAX))
     }
 
-    /// Pairs handed out so far.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken.load(Ordering::SeqCst)
+    /// Pairs handed out so far that a feed had brought.
+    pub(super) fn fed_taken(&self) -> u64 {
+        self.fed_taken.load(Ordering::SeqCst)
     }
 
     /// Counts what a search for primes has done.
@@ -299,11 +310,17 @@ impl Stock {
     pub(super) fn take(&self, batch: &mut KeyPairBatch, rows: usize) -> usize {
         assert!(rows <= batch.capacity() - batch.len(), "the batch has room");
         let Some(shelves) = self.shelves.get() else { return 0 };
-        let mut taken = 0;
-        while taken < rows && shelves.ready.take(|cell| decode(cell, batch)).is_some() {
+        let (mut taken, mut fed) = (0, 0);
+        while taken < rows
+            && let Some(origin) = shelves.ready.take(|cell| decode(cell, batch))
+        {
             taken += 1;
+            fed += u64::from(origin == Origin::Feed);
         }
-        self.taken.fetch_add(taken as u64, Ordering::SeqCst);
+        self.taken.fetch_add(taken as u64, Ordering::Relaxed);
+        if fed > 0 {
+            self.fed_taken.fetch_add(fed, Ordering::SeqCst);
+        }
         taken
     }
 
@@ -389,9 +406,20 @@ fn is_low(ready: &Shelf) -> bool {
     ready.len() < ready.capacity().div_ceil(4)
 }
 
-/// Writes a pair into a ready cell: length of the private half, public half, private half.
-fn encode(public: &[u8], private: &[u8], cell: &mut [u8]) {
+/// Who brought a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Producer,
+    Feed,
+}
+
+/// What marks the length of a pair that a feed brought; no private key is so long.
+const FED: u16 = 1 << 15;
+
+/// Writes a pair into a ready cell: length and origin, public half, private half.
+fn encode(origin: Origin, public: &[u8], private: &[u8], cell: &mut [u8]) {
     let length = u16::try_from(private.len()).unwrap_or(u16::MAX);
+    let length = if origin == Origin::Feed { length | FED } else { length };
     let (head, halves) = cell.split_at_mut(LENGTH_BYTES);
     head.copy_from_slice(&length.to_le_bytes());
     halves[..public.len()].copy_from_slice(public);
@@ -399,12 +427,14 @@ fn encode(public: &[u8], private: &[u8], cell: &mut [u8]) {
 }
 
 /// Appends the pair in `cell` to `batch`.
-fn decode(cell: &[u8], batch: &mut KeyPairBatch) {
+fn decode(cell: &[u8], batch: &mut KeyPairBatch) -> Origin {
     let (head, halves) = cell.split_at(LENGTH_BYTES);
-    let length = usize::from(u16::from_le_bytes([head[0], head[1]]));
+    let head = u16::from_le_bytes([head[0], head[1]]);
+    let length = usize::from(head & !FED);
     batch.push_with(|public, private| {
         public.copy_from_slice(&halves[..public.len()]);
         private[..length].copy_from_slice(&halves[public.len()..][..length]);
         length
     });
+    if head & FED == 0 { Origin::Producer } else { Origin::Feed }
 }

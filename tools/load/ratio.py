@@ -93,7 +93,7 @@ def load(url, pid, request, seconds, connections):
         sys.exit(f"ratio.py: not every answer was 200:\n{text}")
     requests = int(re.search(r"(\d+) requests in", text)[1])
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
-    latency = {name: re.search(rf"{name}%\s+(\S+)", text)[1] for name in ("50", "99")}
+    latency = {name: re.search(rf"^ +{name}% +(\S+)", text, re.MULTILINE)[1] for name in ("50", "99")}
     return rate, requests / spent, latency
 
 

@@ -22,7 +22,6 @@ import base64
 import collections
 import http.client
 import json
-import os
 import pathlib
 import random
 import re
@@ -168,7 +167,7 @@ def belongs(spec, private_key, public_key):
 
 
 def bursts(soak):
-    """Empties the pool of RSA, and waits for it to be full again."""
+    """Empties the pool of RSA, and waits for it to be filled again."""
     client = Client(soak)
     while not soak.is_over:
         for _ in range(soak.wanted.rsa):
@@ -182,9 +181,9 @@ def bursts(soak):
                 soak.count("made RSA_2048")
                 soak.made(pair["PublicKey"])
         begun = time.monotonic()
-        while ready(soak, "RSA_2048") < soak.wanted.rsa and time.monotonic() < begun + 120 and not soak.is_over:
+        while not is_filled(soak, "RSA_2048") and time.monotonic() < begun + 120 and not soak.is_over:
             time.sleep(0.5)
-        if ready(soak, "RSA_2048") >= soak.wanted.rsa:
+        if is_filled(soak, "RSA_2048"):
             soak.count("pool filled again")
             soak.fill_seconds.append(round(time.monotonic() - begun, 1))
         elif not soak.is_over:
@@ -196,9 +195,11 @@ def metrics(soak):
         return answer.read().decode()
 
 
-def ready(soak, spec):
-    lines = re.findall(rf'keymill_pool_(?:ready|prime)_pairs{{[^}}]*{spec}[^}}]*}} (\d+)', metrics(soak))
-    return sum(map(int, lines))
+def is_filled(soak, spec):
+    """Whether the pool is back above its low mark: above it nothing is made, whatever callers take."""
+    pools = re.findall(rf'keymill_pool_(ready|prime|low_mark)_pairs{{[^}}]*{spec}[^}}]*}} (\d+)', metrics(soak))
+    pairs = {what: int(count) for what, count in pools}
+    return pairs["ready"] + pairs["prime"] >= pairs["low_mark"]
 
 
 def slow(soak):

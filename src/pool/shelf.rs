@@ -5,7 +5,8 @@
 //! many to many (crossbeam's) then makes the taker wait for a place that was claimed and not filled
 //! yet, on the core that the producer needs. So a shelf is made of lanes, one for each producer, in
 //! which full cells go one way and empty ones come back through `rtrb`, one to one, whose two ends know
-//! nothing of each other. Each end has a lock: that of the takers' end is held by takers only. A
+//! nothing of each other. Each end has a lock; no producer holds that of the end where callers take
+//! pairs, and where producers take primes from each other they pass over a lane that is held. A
 //! producer fills cells of its own lane, and of others only if it has none left and nobody is at them.
 //! `benches/ring.rs` compares the rings, and has a taker and an idle producer on one core.
 

@@ -51,9 +51,15 @@ class Ring:
             raise ValueError("a ring of another version")
         self.slots, self.request_bytes, self.answer_bytes = slots, request, answer
         self.number = 0
+        # The counts that both sides see, each written in one store. `struct.pack_into` would write a
+        # zero first, and a server that saw it would take the client for a broken one.
+        self.words = memoryview(self.memory).cast("I")
 
     def word(self, at):
-        return struct.unpack_from("=I", self.memory, at)[0]
+        return self.words[at // 4]
+
+    def set_word(self, at, value):
+        self.words[at // 4] = value
 
     def futex(self, at, operation, value, timeout=None):
         address = ctypes.addressof(ctypes.c_uint32.from_buffer(self.memory, at))
@@ -77,7 +83,7 @@ class Ring:
             raise ValueError("key id and context are too long")
         self.memory[start : start + len(message)] = message
         self.number = (number + 1) % 2**32
-        struct.pack_into("=I", self.memory, SENT, self.number)
+        self.set_word(SENT, self.number)
         # Python has no fence here; a server that falls asleep between these lines looks again
         # within a tenth of a second.
         if self.word(SERVER_AWAITS):
@@ -91,9 +97,9 @@ class Ring:
         while self.word(ANSWERED) == number:
             if time.monotonic() < deadline:
                 continue
-            struct.pack_into("=I", self.memory, CLIENT_AWAITS, 1)
+            self.set_word(CLIENT_AWAITS, 1)
             self.futex(ANSWERED, FUTEX_WAIT, number, Timespec(0, 100_000_000))
-            struct.pack_into("=I", self.memory, CLIENT_AWAITS, 0)
+            self.set_word(CLIENT_AWAITS, 0)
             if self.word(ANSWERED) == number and self.is_over():
                 raise ConnectionError("the server has gone")
 

@@ -111,11 +111,8 @@ impl Lanes for Counted {
     // As in the vector kernel, one copy of each block: it is long, and called from many places.
 
     #[inline(never)]
-    fn triangle<const H: usize, const LOW: bool, const HIGH: bool>(
-        t: &mut [Digit],
-        a: &[Digit; H],
-    ) {
-        blocks::triangle::<Self, H, LOW, HIGH>(t, a);
+    fn triangle<const H: usize>(t: &mut [Digit], a: &[Digit; H], given: [bool; 2]) {
+        blocks::triangle::<Self, H>(t, a, given);
     }
 
     #[inline(never)]
@@ -124,13 +121,13 @@ impl Lanes for Counted {
     }
 
     #[inline(never)]
-    fn reduce<const K: usize, const SHIFT: bool>(
+    fn reduce<const K: usize>(
         out: &mut [Digit; K],
         t: &mut [Digit],
         m: &mut [Digit],
         modulus: (&[Digit; K], &Digit),
-        shift: Self,
+        shift: Option<Self>,
     ) {
-        blocks::reduce::<Self, K, SHIFT>(out, t, m, modulus, shift);
+        blocks::reduce::<Self, K>(out, t, m, modulus, shift);
     }
 }

@@ -5,9 +5,13 @@
 //! every eight nothing that shows. So a block keeps its columns in registers and lets several
 //! rows advance together: each digit that is loaded meets four or five others.
 //!
-//! Rows and digits are unrolled by macros because a column must be a fixed register. Each group
-//! of rows looks at its operand through `black_box`: the digits are to be read again, because a
-//! compiler that keeps them has no registers left for the columns.
+//! Within a group of rows, rows and digits are unrolled by macros because a column must be a fixed
+//! register. From group to group the columns move down, which costs the ports nothing, so that the
+//! groups of a tile or a reduction can be a loop: all of a squaring has to fit where the core keeps
+//! decoded instructions.
+//!
+//! Each group of rows looks at its operand through `black_box`: the digits are to be read again,
+//! because a compiler that keeps them has no registers left for the columns.
 
 use core::hint::black_box;
 
@@ -34,28 +38,26 @@ const fn quotients(digits: usize) -> usize {
 /// Columns in registers: those of a block of 20 digits, and what its rows go beyond.
 const WINDOW: usize = 20 + ROWS;
 
-/// `t = a^2 + 2 t`, `2 H` columns not carried, where of the old `t` the `LOW` half and the `HIGH`
+/// `t = a^2 + 2 t`, `2 H` columns not carried, where of the old `t` the `low` half and the `high`
 /// half count.
 ///
 /// Row `i` adds `a_i a_j` for `j > i`. After it, columns `2i` to `2i+2` are complete but for the
 /// squares on the diagonal, so they are doubled and leave the registers.
 #[inline(always)]
-pub fn triangle<V: Lanes, const H: usize, const LOW: bool, const HIGH: bool>(
-    t: &mut [Digit],
-    a: &[Digit; H],
-) {
+pub fn triangle<V: Lanes, const H: usize>(t: &mut [Digit], a: &[Digit; H], [low, high]: [bool; 2]) {
     let t = &mut t[..2 * H];
-    let given = |t: &[Digit], j| {
-        if if j < H { LOW } else { HIGH } { V::load(&t[j]) } else { V::splat(0) }
-    };
     let mut column = [V::splat(0); 40];
-    unrolled!(20 J { if J < H { column[J] = given(t, J) } });
+    if low {
+        unrolled!(20 J { if J < H { column[J] = V::load(&t[J]) } });
+    }
     unrolled!(5 GROUP { if GROUP * ROWS < H {
         let first = GROUP * ROWS;
         let a = black_box(a);
         let x: [V; ROWS] = core::array::from_fn(|row| V::load(&a[first + row]));
-        for j in first + H..first + H + ROWS {
-            column[j] = given(t, j);
+        if high {
+            for j in first + H..first + H + ROWS {
+                column[j] = V::load(&t[j]);
+            }
         }
         for i in 0..ROWS {
             for j in i + 1..ROWS {
@@ -90,58 +92,57 @@ pub fn tile<V: Lanes, const H: usize, const FRESH: bool>(
         [a, b],
         if FRESH { None } else { Some(high) },
         #[inline(always)]
-        |j, done| done.store(&mut low[j]),
+        |j, done| store(done, &mut low[j..j + ROWS]),
     );
-    leave(&column, high);
+    store(&column, high);
 }
 
-/// `out = t / R mod n` of `2 K` columns, times `2^shift` if `SHIFT`; digits are left loose.
+/// `out = t / R mod n` of `2 K` columns, times `2^shift`; digits are left loose.
 ///
-/// `K` digits are one block of `H` digits, or two. The columns are carried on their way out of
-/// the registers. `m` holds the quotient of one block.
+/// `K` digits are one block of `H` digits, or two, which take the same code in turns. The columns
+/// are carried on their way out of the registers. `m` holds the quotient of one block.
 #[inline(always)]
-fn reduce_blocks<V: Lanes, const K: usize, const H: usize, const SHIFT: bool>(
+fn reduce_blocks<V: Lanes, const K: usize, const H: usize>(
     out: &mut [Digit; K],
     t: &mut [Digit],
     m: &mut [Digit],
     (n, k0): (&[Digit; K], &Digit),
-    shift: V,
+    shift: Option<V>,
 ) {
     let k0 = V::load(k0);
-    let mut end = Carries::<V, SHIFT> { carry: V::splat(0), shift };
+    let mut end = Carries { carry: V::splat(0), shift };
     if K == H {
         let [low, high] = parts(t);
         let mut column = enter(low);
         quotient::<V, H>(&mut column, (part(n, 0), k0), high, None);
-        for (out, &column) in out.iter_mut().zip(&column) {
-            end.put(out, column);
-        }
+        end.put(out, &column);
         return;
     }
     let (low, high) = (part(n, 0), part(n, H));
     let [m] = parts::<H, 1>(m);
-    let [first, second, third, fourth] = parts(t);
-    let mut column = enter(first);
-    quotient(&mut column, (low, k0), second, Some(m));
-    multiply(
-        &mut column,
-        [m, high],
-        Some(third),
-        #[inline(always)]
-        |j, column| column.store(&mut second[j]),
-    );
-    leave(&column, third);
-    let mut column = enter(second);
-    quotient(&mut column, (low, k0), third, Some(m));
-    multiply(
-        &mut column,
-        [m, high],
-        Some(fourth),
-        #[inline(always)]
-        |j, column| end.put(&mut out[j], column),
-    );
-    for (out, &column) in out[H..].iter_mut().zip(&column) {
-        end.put(out, column);
+    for block in black_box(0)..2 {
+        let is_last = block == 1;
+        let [first, second, third] = parts(&mut t[block * H..]);
+        let mut column = enter(first);
+        quotient(&mut column, (low, k0), second, Some(m));
+        multiply(
+            &mut column,
+            [m, high],
+            Some(third),
+            #[inline(always)]
+            |j, done| {
+                if is_last {
+                    end.put(&mut out[j..j + ROWS], done);
+                } else {
+                    store(done, &mut second[j..j + ROWS]);
+                }
+            },
+        );
+        if is_last {
+            end.put(&mut out[H..], &column);
+        } else {
+            store(&column, third);
+        }
     }
 }
 
@@ -149,7 +150,7 @@ fn reduce_blocks<V: Lanes, const K: usize, const H: usize, const SHIFT: bool>(
 #[inline(always)]
 pub fn square<V: Lanes, const K: usize>(t: &mut [Digit], a: &[Digit; K]) {
     match K {
-        20 => V::triangle::<20, false, false>(t, part(a, 0)),
+        20 => V::triangle::<20>(t, part(a, 0), [false, false]),
         30 => square_halves::<V, 15>(t, a),
         _ => square_halves::<V, 20>(t, a),
     }
@@ -160,8 +161,8 @@ pub fn square<V: Lanes, const K: usize>(t: &mut [Digit], a: &[Digit; K]) {
 fn square_halves<V: Lanes, const H: usize>(t: &mut [Digit], a: &[Digit]) {
     let (x, y) = (part(a, 0), part(a, H));
     V::tile::<H, true>(&mut t[H..], x, y);
-    V::triangle::<H, false, true>(t, x);
-    V::triangle::<H, true, false>(&mut t[2 * H..], y);
+    V::triangle::<H>(t, x, [false, true]);
+    V::triangle::<H>(&mut t[2 * H..], y, [true, false]);
 }
 
 /// `t = a b`, columns not carried.
@@ -184,32 +185,42 @@ fn product_halves<V: Lanes, const H: usize>(t: &mut [Digit], a: &[Digit], b: &[D
 
 /// The reduction of the size, in one block or in two.
 #[inline(always)]
-pub fn reduce<V: Lanes, const K: usize, const SHIFT: bool>(
+pub fn reduce<V: Lanes, const K: usize>(
     out: &mut [Digit; K],
     t: &mut [Digit],
     m: &mut [Digit],
     modulus: (&[Digit; K], &Digit),
-    shift: V,
+    shift: Option<V>,
 ) {
     match K {
-        30 => reduce_blocks::<V, K, 15, SHIFT>(out, t, m, modulus, shift),
-        _ => reduce_blocks::<V, K, 20, SHIFT>(out, t, m, modulus, shift),
+        30 => reduce_blocks::<V, K, 15>(out, t, m, modulus, shift),
+        _ => reduce_blocks::<V, K, 20>(out, t, m, modulus, shift),
     }
 }
 
 /// The last pass over the columns.
-struct Carries<V, const SHIFT: bool> {
+struct Carries<V> {
     carry: V,
-    shift: V,
+    shift: Option<V>,
 }
 
-impl<V: Lanes, const SHIFT: bool> Carries<V, SHIFT> {
-    /// Takes the next column up; the carry it passes on is left in the digit too.
+impl<V: Lanes> Carries<V> {
+    /// Takes the next columns up; the carry that one passes on is left in its digit too.
     #[inline(always)]
-    fn put(&mut self, out: &mut Digit, column: V) {
-        let value = if SHIFT { column.shl(self.shift) } else { column }.add(self.carry);
-        self.carry = value.shr(V::splat(DIGIT_BITS as u64));
-        value.store(out);
+    fn put(&mut self, out: &mut [Digit], columns: &[V]) {
+        match self.shift {
+            Some(shift) => self.put_each(out, columns, |column| column.shl(shift)),
+            None => self.put_each(out, columns, |column| column),
+        }
+    }
+
+    #[inline(always)]
+    fn put_each(&mut self, out: &mut [Digit], columns: &[V], shifted: impl Fn(V) -> V) {
+        unrolled!(20 J { if J < out.len() {
+            let value = shifted(columns[J]).add(self.carry);
+            self.carry = value.shr(V::splat(DIGIT_BITS as u64));
+            value.store(&mut out[J]);
+        } });
     }
 }
 
@@ -233,10 +244,10 @@ fn enter<V: Lanes, const H: usize>(t: &[Digit; H]) -> [V; WINDOW] {
     column
 }
 
-/// Stores what a window begins with.
+/// Stores the first columns.
 #[inline(always)]
-fn leave<V: Lanes, const H: usize>(column: &[V; WINDOW], t: &mut [Digit; H]) {
-    unrolled!(20 J { if J < H { column[J].store(&mut t[J]) } });
+fn store<V: Lanes>(columns: &[V], t: &mut [Digit]) {
+    unrolled!(20 J { if J < t.len() { columns[J].store(&mut t[J]) } });
 }
 
 /// Adds `x y`, the digits of `x` in as many rows, from column `at` on.
@@ -257,21 +268,26 @@ fn multiply<V: Lanes, const H: usize>(
     column: &mut [V; WINDOW],
     [a, b]: [&[Digit; H]; 2],
     above: Option<&[Digit; H]>,
-    mut done: impl FnMut(usize, V),
+    mut done: impl FnMut(usize, &[V]),
 ) {
-    unrolled!(5 GROUP { if GROUP * ROWS < H {
-        let first = GROUP * ROWS;
+    for first in groups(H, ROWS) {
         let b = black_box(b);
-        let x: [V; ROWS] = core::array::from_fn(|row| V::load(&a[first + row]));
+        let a = part::<ROWS>(a, first);
+        let x: [V; ROWS] = core::array::from_fn(|row| V::load(&a[row]));
+        let above = above.map(|above| part::<ROWS>(above, first));
         for row in 0..ROWS {
-            column[H + row] = above.map_or(V::splat(0), |t| V::load(&t[first + row]));
+            column[H + row] = above.map_or(V::splat(0), |above| V::load(&above[row]));
         }
         unrolled!(20 J { if J < H { cross(column, J, &x, V::load(&b[J])) } });
-        for row in 0..ROWS {
-            done(first + row, column[row]);
-        }
+        done(first, &column[..ROWS]);
         *column = moved::<V, H>(column, ROWS);
-    } });
+    }
+}
+
+/// Where each group of `rows` begins; a compiler that knew how many there are would unroll the loop.
+#[inline(always)]
+fn groups(digits: usize, rows: usize) -> impl Iterator<Item = usize> {
+    (black_box(0)..digits / rows).map(move |group| group * rows)
 }
 
 /// The window, `by` columns further up.
@@ -297,46 +313,45 @@ fn quotient<V: Lanes, const H: usize>(
     mut found: Option<&mut [Digit; H]>,
 ) {
     let rows = quotients(H);
-    // The digits of these rows, and of the next.
-    let mut m = [corner(column, 0, n, k0), [V::splat(0); ROWS]];
-    unrolled!(5 GROUP {
-        let (first, [this, next]) = (GROUP * rows, [GROUP % 2, (GROUP + 1) % 2]);
+    let mut m = corner(column, 0, n, k0);
+    for first in groups(H, rows) {
+        let this = m;
         if let Some(found) = &mut found {
             for row in 0..rows {
-                m[this][row].store(&mut found[first + row]);
+                this[row].store(&mut found[first + row]);
             }
         }
         let n = black_box(n);
+        let above = &above[first..first + rows];
         let mut digit = [V::splat(0); WINDOW];
         for j in 1..rows {
             digit[j] = V::load(&n[j]);
         }
         unrolled!(20 J { if J < H {
             let at = J + rows;
-            if J == COMPLETE && GROUP < 4 {
-                m[next] = corner(column, rows, n, k0);
+            if J == COMPLETE && first + rows < H {
+                m = corner(column, rows, n, k0);
             }
             if at < H {
                 digit[at] = V::load(&n[at]);
             }
             if at + 1 >= H {
-                let entered = first + at + 1 - H;
                 column[at + 1] =
-                    if J + 1 < H { V::load(&above[entered]) } else { V::splat(0) };
+                    if J + 1 < H { V::load(&above[at + 1 - H]) } else { V::splat(0) };
             }
             for row in 0..rows {
                 if at < H + row {
-                    column[at] = column[at].madd_lo(m[this][row], digit[at - row]);
+                    column[at] = column[at].madd_lo(this[row], digit[at - row]);
                 }
             }
             for row in 0..rows {
                 if at < H + row {
-                    column[at + 1] = column[at + 1].madd_hi(m[this][row], digit[at - row]);
+                    column[at + 1] = column[at + 1].madd_hi(this[row], digit[at - row]);
                 }
             }
         } });
         *column = moved::<V, H>(column, rows);
-    });
+    }
 }
 
 /// Steps of a group of rows after which the columns are complete that the next rows begin with.

@@ -3,7 +3,7 @@
 //! Every function that touches a register is compiled for AVX-512, either because it says so or
 //! because it is inlined into one that does. The way in is [`run`], which asks for the proof
 //! that the CPU has the instructions.
-#![expect(unsafe_code, reason = "vector instructions of a CPU that was asked for them")]
+#![allow(unsafe_code, reason = "vector instructions of a CPU that was asked for them")]
 
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epu64_mask, _mm512_cmple_epu64_mask,
@@ -33,8 +33,8 @@ pub(super) fn run<R>(_proof: Ifma, work: impl FnOnce() -> R) -> R {
 
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx512ifma")]
-fn triangle<const H: usize, const LOW: bool, const HIGH: bool>(t: &mut [Digit], a: &[Digit; H]) {
-    blocks::triangle::<Zmm, H, LOW, HIGH>(t, a);
+fn triangle<const H: usize>(t: &mut [Digit], a: &[Digit; H], given: [bool; 2]) {
+    blocks::triangle::<Zmm, H>(t, a, given);
 }
 
 #[inline(never)]
@@ -45,14 +45,14 @@ fn tile<const H: usize, const FRESH: bool>(t: &mut [Digit], a: &[Digit; H], b: &
 
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx512ifma")]
-fn reduce<const K: usize, const SHIFT: bool>(
+fn reduce<const K: usize>(
     out: &mut [Digit; K],
     t: &mut [Digit],
     m: &mut [Digit],
     modulus: (&[Digit; K], &Digit),
-    shift: Zmm,
+    shift: Option<Zmm>,
 ) {
-    blocks::reduce::<Zmm, K, SHIFT>(out, t, m, modulus, shift);
+    blocks::reduce::<Zmm, K>(out, t, m, modulus, shift);
 }
 
 /// A method that is one instruction.
@@ -150,12 +150,9 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
-    fn triangle<const H: usize, const LOW: bool, const HIGH: bool>(
-        t: &mut [Digit],
-        a: &[Digit; H],
-    ) {
+    fn triangle<const H: usize>(t: &mut [Digit], a: &[Digit; H], given: [bool; 2]) {
         // SAFETY: as above.
-        unsafe { triangle::<H, LOW, HIGH>(t, a) }
+        unsafe { triangle::<H>(t, a, given) }
     }
     #[inline(always)]
     fn tile<const H: usize, const FRESH: bool>(t: &mut [Digit], a: &[Digit; H], b: &[Digit; H]) {
@@ -163,14 +160,14 @@ impl Lanes for Zmm {
         unsafe { tile::<H, FRESH>(t, a, b) }
     }
     #[inline(always)]
-    fn reduce<const K: usize, const SHIFT: bool>(
+    fn reduce<const K: usize>(
         out: &mut [Digit; K],
         t: &mut [Digit],
         m: &mut [Digit],
         modulus: (&[Digit; K], &Digit),
-        shift: Self,
+        shift: Option<Self>,
     ) {
         // SAFETY: as above.
-        unsafe { reduce::<K, SHIFT>(out, t, m, modulus, shift) }
+        unsafe { reduce::<K>(out, t, m, modulus, shift) }
     }
 }

@@ -39,14 +39,11 @@ pub trait Lanes: Copy {
     /// `other` in the lanes of `mask`, `self` elsewhere.
     fn blend(self, mask: u8, other: Self) -> Self;
 
-    /// `t = a^2 + 2 t` of `2 H` columns, where of the old `t` the `LOW` half and the `HIGH` half
-    /// count: a block of [`square`](Self::square).
+    /// `t = a^2 + 2 t` of `2 H` columns, where of the old `t` the low half and the high half count
+    /// if they are `given`: a block of [`square`](Self::square).
     #[inline(always)]
-    fn triangle<const H: usize, const LOW: bool, const HIGH: bool>(
-        t: &mut [Digit],
-        a: &[Digit; H],
-    ) {
-        blocks::triangle::<Self, H, LOW, HIGH>(t, a);
+    fn triangle<const H: usize>(t: &mut [Digit], a: &[Digit; H], given: [bool; 2]) {
+        blocks::triangle::<Self, H>(t, a, given);
     }
     /// `t += a b`, or `t = a b` if `FRESH`, of `2 H` columns: a block of products.
     #[inline(always)]
@@ -63,17 +60,17 @@ pub trait Lanes: Copy {
     fn product<const K: usize>(t: &mut [Digit], a: &[Digit; K], b: &[Digit; K]) {
         blocks::product::<Self, K>(t, a, b);
     }
-    /// `out = t / R mod n`, times `2^shift` if `SHIFT`, of `2 K` columns, which are lost; digits
+    /// `out = t / R mod n`, times `2^shift`, of `2 K` columns, which are lost; digits
     /// are left loose. `k0` is `-n^-1 mod 2^52`, and `m` has room for 20 digits.
     #[inline(always)]
-    fn reduce<const K: usize, const SHIFT: bool>(
+    fn reduce<const K: usize>(
         out: &mut [Digit; K],
         t: &mut [Digit],
         m: &mut [Digit],
         (n, k0): (&[Digit; K], &Digit),
-        shift: Self,
+        shift: Option<Self>,
     ) {
-        blocks::reduce::<Self, K, SHIFT>(out, t, m, (n, k0), shift);
+        blocks::reduce::<Self, K>(out, t, m, (n, k0), shift);
     }
 }
 
@@ -178,13 +175,13 @@ impl Lanes for U64x8 {
     fn product<const K: usize>(t: &mut [Digit], a: &[Digit; K], b: &[Digit; K]) {
         schoolbook::product::<Self, K>(t, a, b);
     }
-    fn reduce<const K: usize, const SHIFT: bool>(
+    fn reduce<const K: usize>(
         out: &mut [Digit; K],
         t: &mut [Digit],
         _: &mut [Digit],
         (n, k0): (&[Digit; K], &Digit),
-        shift: Self,
+        shift: Option<Self>,
     ) {
-        schoolbook::reduce::<Self, K>(out, t, (n, k0), if SHIFT { shift } else { Self::splat(0) });
+        schoolbook::reduce::<Self, K>(out, t, (n, k0), shift.unwrap_or(Self::splat(0)));
     }
 }

@@ -58,7 +58,7 @@ impl<const K: usize> Modulus<K> {
     #[inline(always)]
     pub fn square<V: Lanes>(&self, a: &mut Eight<K>, scratch: &mut Scratch) {
         V::square(&mut scratch.product, &a.0);
-        self.finish::<V, false>(a, V::splat(0), scratch);
+        self.finish::<V>(a, None, scratch);
     }
 
     /// `a = a^2 * 2^shift / R mod n` for a shift of at most 3, below `2^(bits + 4)`. Digits are
@@ -66,25 +66,25 @@ impl<const K: usize> Modulus<K> {
     #[inline(always)]
     pub fn square_shift<V: Lanes>(&self, a: &mut Eight<K>, shift: V, scratch: &mut Scratch) {
         V::square(&mut scratch.product, &a.0);
-        self.finish::<V, true>(a, shift, scratch);
+        self.finish::<V>(a, Some(shift), scratch);
     }
 
     /// `a = a * b / R mod n`, below `2^(bits + 1)`. Digits are left loose.
     #[inline(always)]
     pub fn multiply<V: Lanes>(&self, a: &mut Eight<K>, b: &Eight<K>, scratch: &mut Scratch) {
         V::product(&mut scratch.product, &a.0, &b.0);
-        self.finish::<V, false>(a, V::splat(0), scratch);
+        self.finish::<V>(a, None, scratch);
     }
 
     /// Montgomery reduction of the product, with one pass of carries.
     #[inline(always)]
-    fn finish<V: Lanes, const SHIFT: bool>(
+    fn finish<V: Lanes>(
         &self,
         out: &mut Eight<K>,
-        shift: V,
+        shift: Option<V>,
         Scratch { product, quotient }: &mut Scratch,
     ) {
-        V::reduce::<K, SHIFT>(&mut out.0, product, quotient, (&self.n.0, &self.k0), shift);
+        V::reduce::<K>(&mut out.0, product, quotient, (&self.n.0, &self.k0), shift);
     }
 
     /// `R mod n`, one in Montgomery form: `(R - n * 2^spare)^2 / R`.

@@ -1,7 +1,9 @@
 //! The chain of lines: `{...event...,"sequence":17,"chainHash":"9f2c..."}`.
 //!
-//! The hash of a line is SHA-256 over the hash of the line before it (32 bytes, zeros before the
-//! first) and the line's own bytes up to `,"chainHash"`.
+//! The hash of a line is SHA-256 over its own bytes up to `,"chainHash"` and the hash of the line
+//! before it (32 bytes, zeros before the first). That hash comes last so that only little of a line
+//! must wait for it: the threads that answer have hashed an event by the time it is queued, and what
+//! many events begin with was hashed once for all of them.
 
 use core::fmt;
 
@@ -23,14 +25,31 @@ pub(super) struct Chain {
     pub(super) hash: [u8; 32],
 }
 
+/// An event on its way to the chain.
+#[derive(Clone, Debug)]
+pub(super) struct Link<'a> {
+    /// A JSON object without its end.
+    pub(super) open: &'a [u8],
+    /// The hash in the making, behind it.
+    pub(super) hash: Sha256,
+}
+
+impl<'a> Link<'a> {
+    /// A whole JSON object.
+    pub(super) fn of(event: &'a [u8]) -> Self {
+        let open = event.strip_suffix(b"}").unwrap_or(event);
+        Self { open, hash: Sha256::new_with_prefix(open) }
+    }
+}
+
 impl Chain {
-    /// Appends `event`, a JSON object, to `out` as the next line.
-    pub(super) fn append(&mut self, event: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(event.strip_suffix(b"}").unwrap_or(event));
+    /// Appends `event` to `out` as the next line.
+    pub(super) fn append(&mut self, event: Link<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(event.open);
+        let end = out.len();
         out.extend_from_slice(SEQUENCE);
         out.extend_from_slice(self.lines.to_string().as_bytes());
-        self.step(&out[start..]);
+        self.step(event.hash.chain_update(&out[end..]));
         out.extend_from_slice(HASH);
         push_hex(&self.hash, out);
         out.extend_from_slice(END);
@@ -43,7 +62,7 @@ impl Chain {
         if sequence != self.lines {
             return Err(Break::Sequence { expected: self.lines, found: sequence });
         }
-        self.step(covered);
+        self.step(Sha256::new_with_prefix(covered));
         if self.hash == hash { Ok(()) } else { Err(Break::Hash) }
     }
 
@@ -53,8 +72,8 @@ impl Chain {
         Some(Self { lines: sequence.checked_add(1)?, hash })
     }
 
-    fn step(&mut self, covered: &[u8]) {
-        self.hash = Sha256::new().chain_update(self.hash).chain_update(covered).finalize().into();
+    fn step(&mut self, covered: Sha256) {
+        self.hash = covered.chain_update(self.hash).finalize().into();
         self.lines += 1;
     }
 }

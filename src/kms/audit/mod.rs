@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! event     what happened, without anything secret     on the thread that answers
-//! scribe    the event as a line of JSON
+//! scribe    the event as a line of JSON, hashed
 //! queue     bounded; a call waits for its place in it before the work begins
 //! writer    chain, file, rotation                      one thread
 //! ```
@@ -167,7 +167,7 @@ pub(super) struct Place<'a>(FreePlace<'a>);
 impl Place<'_> {
     /// Puts `event` there, as `scribe` writes it.
     pub(super) fn fill(self, event: &Event<'_>, scribe: &mut Scribe) {
-        self.0.put(scribe.line(event, Timestamp::now()));
+        self.0.put(scribe.link(event, Timestamp::now()));
     }
 }
 

@@ -7,7 +7,10 @@
 use core::time::Duration;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use sha2::Sha256;
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::chain::Link;
 
 /// A bounded queue.
 #[derive(Debug)]
@@ -31,8 +34,8 @@ struct Pending {
 #[derive(Debug, Default)]
 pub(super) struct Events {
     bytes: Vec<u8>,
-    /// Where each ends.
-    ends: Vec<usize>,
+    /// Where each ends, and its hash up to there.
+    ends: Vec<(usize, Sha256)>,
 }
 
 impl Events {
@@ -42,9 +45,11 @@ impl Events {
     }
 
     /// Each, in the order of their coming.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = core::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
+    pub(super) fn iter(&self) -> impl Iterator<Item = Link<'_>> {
+        let starts = core::iter::once(0).chain(self.ends.iter().map(|(end, _)| *end));
+        starts
+            .zip(&self.ends)
+            .map(|(start, (end, hash))| Link { open: &self.bytes[start..*end], hash: hash.clone() })
     }
 
     pub(super) fn clear(&mut self) {
@@ -52,9 +57,9 @@ impl Events {
         self.ends.clear();
     }
 
-    fn push(&mut self, event: &[u8]) {
-        self.bytes.extend_from_slice(event);
-        self.ends.push(self.bytes.len());
+    fn push(&mut self, event: Link<'_>) {
+        self.bytes.extend_from_slice(event.open);
+        self.ends.push((self.bytes.len(), event.hash));
     }
 }
 
@@ -129,7 +134,7 @@ impl Queue {
 
 impl FreePlace<'_> {
     /// Puts an event there.
-    pub(super) fn put(self, event: &[u8]) {
+    pub(super) fn put(self, event: Link<'_>) {
         self.permit.forget();
         let mut pending = self.queue.pending();
         pending.events.push(event);
@@ -148,13 +153,13 @@ mod tests {
         let queue = Queue::new(2);
         let (first, second) = (queue.try_place().unwrap(), queue.try_place().unwrap());
         assert!(queue.try_place().is_none());
-        first.put(b"one");
+        first.put(Link::of(b"one"));
         drop(second);
-        queue.try_place().unwrap().put(b"two");
+        queue.try_place().unwrap().put(Link::of(b"two"));
         assert!(queue.try_place().is_none());
         let mut events = Events::default();
         assert!(queue.take(&mut events, None));
-        assert!(events.iter().eq([b"one", b"two"]));
+        assert!(events.iter().map(|event| event.open).eq([b"one", b"two"]));
         assert_eq!((queue.occupied(), queue.try_place().is_none()), (2, true));
         queue.free(events.len());
         assert_eq!(queue.occupied(), 0);
@@ -171,7 +176,7 @@ mod tests {
                 let (mut all, mut events) = (Vec::new(), Events::default());
                 loop {
                     let is_open = queue.take(&mut events, None);
-                    all.extend(events.iter().map(<[u8]>::to_vec));
+                    all.extend(events.iter().map(|event| event.open.to_vec()));
                     queue.free(events.len());
                     events.clear();
                     if !is_open {
@@ -181,7 +186,7 @@ mod tests {
             });
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             for event in [b"one", b"two"] {
-                runtime.block_on(queue.place()).unwrap().put(event);
+                runtime.block_on(queue.place()).unwrap().put(Link::of(event));
             }
             // All places free: both were taken.
             runtime.block_on(queue.places.acquire()).unwrap().forget();

@@ -1,13 +1,15 @@
 //! Events as lines of JSON; each thread has a scribe of its own.
 //!
 //! Two thirds of a line are the same whenever the same caller calls the same operation, and the time
-//! is the same for a second. Both are written once and copied.
+//! is the same for a second. Both are written once and copied, and the first is hashed once.
 
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
+use super::chain::Link;
 use super::event::Event;
 use crate::limits::AUDIT_SHARED_MAX;
 use crate::pipeline::authorize::Caller;
@@ -29,11 +31,12 @@ pub(in crate::kms) struct Scribe {
 struct Shared {
     _caller: Weak<Caller>,
     text: Vec<u8>,
+    hash: Sha256,
 }
 
 impl Scribe {
-    /// `event`, which happened `now`, as a line without its end.
-    pub(super) fn line(&mut self, event: &Event<'_>, now: Timestamp) -> &[u8] {
+    /// `event`, which happened `now`, for the chain.
+    pub(super) fn link(&mut self, event: &Event<'_>, now: Timestamp) -> Link<'_> {
         let Self { shared, second, time, line } = self;
         if time.is_empty() || *second != now.as_second() {
             *second = now.as_second();
@@ -51,7 +54,8 @@ impl Scribe {
         event.write_own(time, line);
         // One object goes on where the other would begin.
         line[end] = b',';
-        line
+        line.pop();
+        Link { open: line, hash: shared.hash.clone().chain_update(&line[end..]) }
     }
 }
 
@@ -60,6 +64,7 @@ impl Shared {
         let mut text = Vec::new();
         event.write_shared(&mut text);
         text.pop();
-        Self { _caller: Rc::downgrade(event.caller), text }
+        let hash = Sha256::new_with_prefix(&text);
+        Self { _caller: Rc::downgrade(event.caller), text, hash }
     }
 }

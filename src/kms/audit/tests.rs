@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::chain::{Break, Chain};
+use super::chain::{Break, Chain, Link};
 use super::*;
 
 fn start(folder: &Path, file_bytes: u64) -> Audit {
@@ -17,7 +17,7 @@ fn write(folder: &Path, file_bytes: u64, events: u64) -> Head {
     runtime.block_on(async {
         for number in 0..events {
             let event = format!(r#"{{"eventSource":"test","number":{number}}}"#).into_bytes();
-            audit.place().await.unwrap().0.put(&event);
+            audit.place().await.unwrap().0.put(Link::of(&event));
         }
     });
     audit.stop().unwrap().unwrap()
@@ -112,7 +112,7 @@ fn a_line_that_was_made_anew_breaks_what_follows() {
     alter(folder.path(), 1, |lines| {
         let mut chain = Chain::behind(lines[2].as_bytes()).unwrap();
         let mut line = Vec::new();
-        chain.append(br#"{"eventSource":"test","number":77}"#, &mut line);
+        chain.append(Link::of(br#"{"eventSource":"test","number":77}"#), &mut line);
         lines[3] = String::from_utf8(line).unwrap().trim_end().to_owned();
     });
     assert_eq!(broken(folder.path()), ("audit-000001.jsonl".to_owned(), 5, Break::Hash));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::chain::Chain;
+use super::chain::{Chain, Link};
 use super::files::Folder;
 use super::queue::{Events, Queue};
 use super::{AuditError, Head, State};
@@ -61,7 +61,7 @@ impl Writer {
             Self { folder, path, file, number, offset, file_bytes, chain, unsynced_since, state };
         let mut line = Vec::new();
         let before = writer.chain;
-        writer.chain.append(&writer.opening(&before), &mut line);
+        writer.chain.append(Link::of(&writer.opening(&before)), &mut line);
         writer.write(&line)?;
         writer.sync()?;
         Ok(writer)
@@ -119,7 +119,7 @@ impl Writer {
             Ok(())
         })?;
         let (before, mut line) = (self.chain, Vec::new());
-        self.chain.append(&self.opening(&before), &mut line);
+        self.chain.append(Link::of(&self.opening(&before)), &mut line);
         self.insist(|writer| writer.write(&line))
     }
 
@@ -130,7 +130,7 @@ impl Writer {
         };
         let event = self.event("AuditFileClosed", &format!(r#""because":"{because}""#));
         let mut line = Vec::new();
-        self.chain.append(&event, &mut line);
+        self.chain.append(Link::of(&event), &mut line);
         self.insist(|writer| writer.write(&line))?;
         self.insist(Self::sync)
     }

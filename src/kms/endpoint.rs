@@ -14,6 +14,7 @@ use super::sigv4::Verifier;
 use super::tally::{self, Tally};
 use super::weather::{Fate, Forecast, Weather};
 use crate::crypto::drbg::{Drbg, EntropyError};
+use crate::crypto::seal::Sealer;
 use crate::keystore::{ServedKeystore, ServedPrincipal};
 use crate::limits::UNSIGNED_CALLERS_MAX;
 use crate::pipeline::authorize::Caller;
@@ -108,7 +109,9 @@ pub(super) struct Worker {
     /// The callers of unsigned calls, by Region.
     unsigned: RefCell<HashMap<Region, Rc<Caller>>>,
     drbg: RefCell<Drbg>,
-    /// When its entropy was fresh.
+    /// Seals as long as that entropy serves.
+    sealer: RefCell<Sealer>,
+    /// When the entropy was fresh.
     reseeded: Cell<Instant>,
     pub(super) scribe: RefCell<Scribe>,
     tally: Arc<Mutex<Tally>>,
@@ -118,9 +121,9 @@ impl Worker {
     /// A thread's own part.
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, EntropyError> {
         let (drbg, reseeded) = (RefCell::new(Drbg::from_system()?), Cell::new(Instant::now()));
-        let (verifier, unsigned, scribe) = Default::default();
+        let (verifier, unsigned, sealer, scribe) = Default::default();
         let tally = endpoint.new_tally();
-        Ok(Self { endpoint, verifier, unsigned, drbg, reseeded, scribe, tally })
+        Ok(Self { endpoint, verifier, unsigned, drbg, sealer, reseeded, scribe, tally })
     }
 
     /// Counts a call that began at `arrived`.
@@ -138,18 +141,28 @@ impl Worker {
 
     /// Runs `draw` on the thread's generator, whose entropy is no older than [`FRESH`].
     ///
-    /// The calls of that time are a batch: a copy of the process repeats the nonces of one at most.
+    /// The calls of that time are a batch: a copy of the process repeats the nonces and IVs of one at
+    /// most.
     pub(super) fn with_drbg<T>(
         &self,
         draw: impl FnOnce(&mut Drbg) -> T,
     ) -> Result<T, super::error::Error> {
-        let mut drbg = self.drbg.borrow_mut();
+        self.with_sealer(|_, drbg| draw(drbg))
+    }
+
+    /// As [`with_drbg`](Self::with_drbg), with what seals the blobs of the batch.
+    pub(super) fn with_sealer<T>(
+        &self,
+        seal: impl FnOnce(&mut Sealer, &mut Drbg) -> T,
+    ) -> Result<T, super::error::Error> {
+        let (mut sealer, mut drbg) = (self.sealer.borrow_mut(), self.drbg.borrow_mut());
         let now = Instant::now();
         if now.duration_since(self.reseeded.get()) >= FRESH {
+            sealer.end_batch();
             drbg.reseed().map_err(|_| super::error::Error::internal())?;
             self.reseeded.set(now);
         }
-        Ok(draw(&mut drbg))
+        Ok(seal(&mut sealer, &mut drbg))
     }
 
     /// An id for one request: unique, not secret.

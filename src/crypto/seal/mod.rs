@@ -6,6 +6,7 @@ mod gcm;
 mod ghash;
 mod header;
 mod key;
+mod sealer;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use crate::crypto::drbg::Drbg;
 use crate::crypto::key_pair::KeyPairBatch;
 use crate::crypto::laps::Stage;
-use crate::limits::{PLAINTEXT_BYTES_MAX, SEALS_PER_DERIVED_KEY_MAX};
+use crate::limits::SEALS_PER_DERIVED_KEY_MAX;
 use crate::secret::Secret;
 use crate::spec::{EncryptionContext, KeyPairSpec};
 use crate::sys::features::Backend;
@@ -28,6 +29,7 @@ use gcm::{Common, Gcm};
 use header::HEADER_IV;
 pub use header::{BlobError, BlobHeader, HEADER_BYTES, Payload, TAG_BYTES};
 pub use key::{WrappingKey, material_id};
+pub use sealer::Sealer;
 
 const LABEL: &[u8] = b"keymill/blob/v1";
 
@@ -113,20 +115,16 @@ pub fn seal_batch<F: FnMut(usize, &mut Vec<u8>)>(
     key: &WrappingKey,
     backend: Backend,
     drbg: &mut Drbg,
-    mut batch: KeyPairBatch,
+    batch: KeyPairBatch,
     contexts: Contexts<'_, F>,
 ) -> WrappedBatch {
-    assert!(batch.len() <= SEALS_PER_DERIVED_KEY_MAX, "one derived key seals no more");
-    let header = BlobHeader::new(key, Payload::PrivateKey(batch.spec()), nonce(drbg));
     #[cfg(target_arch = "x86_64")]
     if let (Backend::Ifma(_), Some(token)) = (backend, WideClmul::detect()) {
-        seal_together(key, token, header, &mut batch, contexts);
-        return WrappedBatch(batch);
+        return seal_together(key, token, nonce(drbg), batch, contexts);
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _: Backend = backend;
-    seal_one_by_one(key, header, &mut batch, contexts);
-    WrappedBatch(batch)
+    Sealer::default().seal_batch(key, drbg, batch, contexts)
 }
 
 /// Seals the rows by [`gcm`].
@@ -134,10 +132,12 @@ pub fn seal_batch<F: FnMut(usize, &mut Vec<u8>)>(
 fn seal_together<F: FnMut(usize, &mut Vec<u8>)>(
     key: &WrappingKey,
     token: WideClmul,
-    mut header: BlobHeader,
-    batch: &mut KeyPairBatch,
+    nonce: [u8; 16],
+    mut batch: KeyPairBatch,
     mut contexts: Contexts<'_, F>,
-) {
+) -> WrappedBatch {
+    assert!(batch.len() <= SEALS_PER_DERIVED_KEY_MAX, "one derived key seals no more");
+    let mut header = BlobHeader::new(key, Payload::PrivateKey(batch.spec()), nonce);
     let mut head = Vec::with_capacity(1024);
     associated_data(&header, key, &mut head);
     head.extend_from_slice(contexts.head);
@@ -148,7 +148,7 @@ fn seal_together<F: FnMut(usize, &mut Vec<u8>)>(
         messages: batch.len(),
         text_bytes_max: batch.spec().private_key_bytes_max(),
     };
-    let derived = derived_key(key, &header);
+    let derived = derived_key(key, nonce);
     let (mut gcm, left_over) = Gcm::new(token, derived.expose(), &common);
     let mut tail = Vec::with_capacity(1024);
     for row in 0..batch.len() {
@@ -160,27 +160,11 @@ fn seal_together<F: FnMut(usize, &mut Vec<u8>)>(
         head.copy_from_slice(header.as_bytes());
         tag.copy_from_slice(&gcm.seal(&tail, text));
     }
+    WrappedBatch(batch)
 }
 
-/// Seals every row by a call of its own.
-fn seal_one_by_one<F: FnMut(usize, &mut Vec<u8>)>(
-    key: &WrappingKey,
-    mut header: BlobHeader,
-    batch: &mut KeyPairBatch,
-    mut contexts: Contexts<'_, F>,
-) {
-    let cipher = cipher(key, &header);
-    let mut aad = Vec::with_capacity(1024);
-    for row in 0..batch.len() {
-        header.set_counter(row as u64);
-        associated_data(&header, key, &mut aad);
-        aad.extend_from_slice(contexts.head);
-        (contexts.rest)(row, &mut aad);
-        seal_in_place(&cipher, &header, &aad, batch.blob_room_mut(row));
-    }
-}
-
-/// Seals up to [`PLAINTEXT_BYTES_MAX`] bytes of the caller's, under a derived key of their own.
+/// Seals up to [`PLAINTEXT_BYTES_MAX`](crate::limits::PLAINTEXT_BYTES_MAX) bytes of the caller's,
+/// under a derived key of their own.
 ///
 /// # Errors
 ///
@@ -191,41 +175,7 @@ pub fn seal(
     plaintext: &[u8],
     context: &EncryptionContext,
 ) -> Result<Vec<u8>, BlobError> {
-    seal_payload(key, drbg, Payload::Data, plaintext, context)
-}
-
-/// Seals what was opened again, as what it was: a private key stays one.
-///
-/// # Errors
-///
-/// [`BlobError::PlaintextTooLong`].
-pub fn seal_again(
-    key: &WrappingKey,
-    drbg: &mut Drbg,
-    opened: &Opened,
-    context: &EncryptionContext,
-) -> Result<Vec<u8>, BlobError> {
-    seal_payload(key, drbg, opened.payload, opened.plaintext.expose(), context)
-}
-
-fn seal_payload(
-    key: &WrappingKey,
-    drbg: &mut Drbg,
-    payload: Payload,
-    plaintext: &[u8],
-    context: &EncryptionContext,
-) -> Result<Vec<u8>, BlobError> {
-    if plaintext.len() > PLAINTEXT_BYTES_MAX {
-        return Err(BlobError::PlaintextTooLong { bytes: plaintext.len() });
-    }
-    let header = BlobHeader::new(key, payload, nonce(drbg));
-    let mut aad = Vec::new();
-    associated_data(&header, key, &mut aad);
-    context.encode(&mut aad);
-    let mut blob = vec![0; HEADER_BYTES + plaintext.len() + TAG_BYTES];
-    blob[HEADER_BYTES..][..plaintext.len()].copy_from_slice(plaintext);
-    seal_in_place(&cipher(key, &header), &header, &aad, &mut blob);
-    Ok(blob)
+    Sealer::default().seal(key, drbg, plaintext, context)
 }
 
 /// What was in a blob.
@@ -260,7 +210,7 @@ pub fn open(
     context.encode(&mut aad);
     let mut plaintext = Secret::new(ciphertext.to_vec());
     let buffer = InOutBuf::from(plaintext.expose_mut().as_mut_slice());
-    cipher(key, &header)
+    Aes256Gcm::new(derived_key(key, header.nonce()).expose().into())
         .decrypt_inout_detached(&header.iv().into(), &aad, buffer, tag.into())
         .map_err(|_| BlobError::InvalidCiphertext)?;
     Ok(Opened { payload: header.payload(), plaintext })
@@ -272,12 +222,8 @@ fn nonce(drbg: &mut Drbg) -> [u8; 16] {
     nonce
 }
 
-fn cipher(key: &WrappingKey, header: &BlobHeader) -> Aes256Gcm {
-    Aes256Gcm::new(derived_key(key, header).expose().into())
-}
-
-fn derived_key(key: &WrappingKey, header: &BlobHeader) -> Secret<[u8; 32]> {
-    key.derive(LABEL, &header.nonce())
+fn derived_key(key: &WrappingKey, nonce: [u8; 16]) -> Secret<[u8; 32]> {
+    key.derive(LABEL, &nonce)
 }
 
 /// Everything of the associated data but the encryption context.

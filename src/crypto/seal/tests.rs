@@ -6,21 +6,22 @@ use super::*;
 use crate::crypto::portable::PortableEngine;
 use crate::crypto::tests::vectors::from_hex;
 use crate::crypto::{Engine, check, engine};
-use crate::limits::CIPHERTEXT_BYTES_MAX;
+use crate::limits::{CIPHERTEXT_BYTES_MAX, PLAINTEXT_BYTES_MAX};
 use crate::spec::KeyArn;
 use crate::sys::features::{Backend, Ifma};
 
-const ARN: &str = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+pub(super) const ARN: &str =
+    "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
-fn key_of(arn: &str, material: u8) -> WrappingKey {
+pub(super) fn key_of(arn: &str, material: u8) -> WrappingKey {
     WrappingKey::new(arn.parse::<KeyArn>().unwrap(), &Secret::new([material; 32]))
 }
 
-fn context(pairs: &[(&str, &str)]) -> EncryptionContext {
+pub(super) fn context(pairs: &[(&str, &str)]) -> EncryptionContext {
     EncryptionContext::from_pairs(pairs.iter().copied()).unwrap()
 }
 
-fn drbg() -> Drbg {
+pub(super) fn drbg() -> Drbg {
     Drbg::from_seed([7; 32])
 }
 

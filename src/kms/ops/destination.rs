@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::encryption_algorithm::EncryptionKey;
 use crate::crypto::asymmetric::AsymmetricKey;
 use crate::crypto::drbg::Drbg;
-use crate::crypto::seal::{Opened, seal_again};
+use crate::crypto::seal::Opened;
 use crate::keystore::ServedKey;
 use crate::kms::call::Call;
 use crate::kms::error::Error;
@@ -62,7 +62,9 @@ impl<'a> Destination<'a> {
             EncryptionKey::Symmetric(permit) => {
                 let (key, context) = (permit.key(), self.context);
                 call.note_material(key.material_id());
-                let sealed = call.worker.with_drbg(|drbg| seal_again(key, drbg, &opened, context));
+                let sealed = call
+                    .worker
+                    .with_sealer(|sealer, drbg| sealer.seal_again(key, drbg, &opened, context));
                 Ok(sealed??)
             }
             EncryptionKey::Asymmetric(secret) => {

@@ -5,7 +5,6 @@ use serde_json::value::RawValue;
 
 use super::encryption_algorithm::{DEFAULT, algorithm_fact};
 use super::key_members::KeyMembers;
-use crate::crypto::seal::seal;
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::guesses;
@@ -69,9 +68,9 @@ pub(in crate::kms) async fn answer(
     key.end_dry_run()?;
     call.note_material(permit.key().material_id());
     let mut data_key = Secret::new(vec![0; bytes]);
-    let blob = call.worker.with_drbg(|drbg| {
+    let blob = call.worker.with_sealer(|sealer, drbg| {
         drbg.fill(data_key.expose_mut());
-        seal(permit.key(), drbg, data_key.expose(), &context)
+        sealer.seal(permit.key(), drbg, data_key.expose(), &context)
     })?;
     Ok(wire::write(&Answer {
         ciphertext_blob: Blob(&blob?),

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::encryption_algorithm::{DEFAULT, algorithm_fact};
 use super::key_members::KeyMembers;
-use crate::crypto::seal::{Contexts, seal_batch};
+use crate::crypto::seal::Contexts;
 use crate::kms::call::Call;
 use crate::kms::error::Error;
 use crate::kms::guesses;
@@ -16,7 +16,6 @@ use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
 use crate::pipeline::authorize::{AuthorizeError, KeyUse};
 use crate::secret::Secret;
 use crate::spec::{KeyPairSpec, Operation};
-use crate::sys::features::Backend;
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
@@ -76,10 +75,9 @@ pub(in crate::kms) async fn answer(
     call.note_material(permit.key().material_id());
     let plaintext = shows_plaintext.then(|| Secret::new(batch.private_key(0).to_vec()));
     let contexts = Contexts { head: &[], rest: |_, aad: &mut Vec<u8>| context.encode(aad) };
-    let wrapped = call.worker.with_drbg(|drbg| {
-        // A batch of one fills no wide engine.
-        seal_batch(permit.key(), Backend::Portable, drbg, batch, contexts)
-    })?;
+    let wrapped = call
+        .worker
+        .with_sealer(|sealer, drbg| sealer.seal_batch(permit.key(), drbg, batch, contexts))?;
     Ok(wire::write(&Answer {
         private_key_ciphertext_blob: Blob(wrapped.blob(0)),
         private_key_plaintext: plaintext.as_ref().map(|plaintext| Blob(plaintext.expose())),

@@ -9,7 +9,14 @@ pub(super) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
     lower::encode(bytes, &mut out[start..]).expect("there is room for two digits a byte");
 }
 
-/// 32 bytes from 64 digits.
+/// The 64 digits of 32 bytes.
+pub(super) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
+    let mut digits = [0; 64];
+    lower::encode(bytes, &mut digits).expect("there is room for two digits a byte");
+    digits
+}
+
+/// 32 bytes from 64 digits, none of them a capital.
 pub(super) fn parse_hex(digits: &[u8]) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     let decoded = lower::decode(digits, &mut bytes).ok()?.len();

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::Signed;
 use crate::kms::error::Error;
 use crate::kms::guesses;
-use crate::kms::hex::push_hex;
+use crate::kms::hex::hex;
 use crate::kms::target;
 
 /// Headers that decide what is done where, and must therefore be signed.
@@ -16,30 +16,29 @@ static MUST_BE_SIGNED: [HeaderName; 2] = [HOST, target::HEADER];
 #[derive(Debug)]
 pub(super) struct SignedHeaders {
     text: Box<str>,
-    /// In the order of the text; what is no name cannot be a header either.
-    names: Vec<Option<HeaderName>>,
+    /// The names in their order, as they were sent and as headers; what is no name cannot be a
+    /// header either.
+    names: Vec<(Box<str>, Option<HeaderName>)>,
+    /// What must be signed and is not.
+    unsigned: Vec<&'static HeaderName>,
 }
 
 impl SignedHeaders {
     /// Reads names with semicolons between them.
     pub(super) fn parse(text: &str) -> Self {
-        let names = text.split(';').map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
-        Self { text: text.into(), names: names.collect() }
+        let name = |name: &str| (name.into(), HeaderName::from_bytes(name.as_bytes()).ok());
+        let is_missing =
+            |wanted: &&HeaderName| !text.split(';').any(|name| name == wanted.as_str());
+        Self {
+            text: text.into(),
+            names: text.split(';').map(name).collect(),
+            unsigned: MUST_BE_SIGNED.iter().filter(is_missing).collect(),
+        }
     }
 
     /// Whether it was read from `text`.
     pub(super) fn is(&self, text: &str) -> bool {
         *self.text == *text
-    }
-
-    /// The names, as they were sent and as headers.
-    fn iter(&self) -> impl Iterator<Item = (&str, Option<&HeaderName>)> {
-        self.text.split(';').zip(self.names.iter().map(Option::as_ref))
-    }
-
-    /// What must be signed and is not.
-    fn unsigned(&self) -> impl Iterator<Item = &'static HeaderName> {
-        MUST_BE_SIGNED.iter().filter(|wanted| !self.iter().any(|(text, _)| text == wanted.as_str()))
     }
 }
 
@@ -61,10 +60,10 @@ pub(super) fn canonical_request(
     }
     canonical_query(request.query.unwrap_or_default(), out);
     out.push(b'\n');
-    for (text, name) in signed_headers.iter() {
+    for (text, name) in &signed_headers.names {
         out.extend_from_slice(text.as_bytes());
         out.push(b':');
-        let values = name.into_iter().flat_map(|name| request.headers.get_all(name));
+        let values = name.iter().flat_map(|name| request.headers.get_all(name));
         for (at, value) in values.enumerate() {
             if at > 0 {
                 out.push(b',');
@@ -73,14 +72,14 @@ pub(super) fn canonical_request(
         }
         out.push(b'\n');
     }
-    let is_sent = |name: &&HeaderName| request.headers.contains_key(*name);
-    if let Some(name) = signed_headers.unsigned().find(is_sent) {
+    let is_sent = |name: &&&HeaderName| request.headers.contains_key(**name);
+    if let Some(name) = signed_headers.unsigned.iter().find(is_sent) {
         return Err(guesses::unsigned_header(name.as_str()));
     }
     out.push(b'\n');
     out.extend_from_slice(signed_headers.text.as_bytes());
     out.push(b'\n');
-    push_hex(&Sha256::digest(request.body), out);
+    out.extend_from_slice(&hex(&Sha256::digest(request.body).into()));
     Ok(())
 }
 
@@ -103,7 +102,8 @@ fn canonical_query(query: &str, out: &mut Vec<u8>) {
 /// A header's value without spaces around it, and with one space where there are several.
 fn trimmed(value: &[u8], out: &mut Vec<u8>) {
     let value = value.trim_ascii();
-    if !value.windows(2).any(|pair| pair == b"  ") {
+    // Most values have no space at all, which is told sooner than that they have no two.
+    if !value.contains(&b' ') || !value.windows(2).any(|pair| pair == b"  ") {
         out.extend_from_slice(value);
         return;
     }

@@ -30,7 +30,7 @@ pub use sign::{Signer, UnfitCredential};
 
 use super::error::Error;
 use super::guesses;
-use super::hex::push_hex;
+use super::hex::{hex, parse_hex};
 use crate::crypto::kdf::HmacKey;
 use crate::keystore::{ServedPrincipal, Snapshot};
 use crate::limits::{CLOCK_SKEW_SECONDS_MAX, SIGNING_KEYS_MAX};
@@ -109,7 +109,7 @@ impl Verifier {
         }
         canonical_request(request, signed_headers, canonical)?;
         let expected = signature(&signer.key, authorization.date, scope, canonical);
-        if !bool::from(expected.as_slice().ct_eq(authorization.signature.as_bytes())) {
+        if !is_same(&expected, authorization.signature) {
             return Err(does_not_match());
         }
         let caller = Rc::clone(&signer.caller);
@@ -155,13 +155,18 @@ impl<'a> Authorization<'a> {
         let text = header.to_str().map_err(|_| guesses::other_scheme())?;
         let parts = text.strip_prefix(ALGORITHM).and_then(|parts| parts.strip_prefix(' '));
         let parts = parts.ok_or_else(guesses::other_scheme)?;
-        let part = |name: &str| {
-            parts.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
-        };
+        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+        for (name, value) in parts.split(',').filter_map(|part| part.trim().split_once('=')) {
+            let part = match name {
+                "Credential" => &mut credential,
+                "SignedHeaders" => &mut signed_headers,
+                "Signature" => &mut signature,
+                _ => continue,
+            };
+            // Of several, the first counts.
+            part.get_or_insert(value);
+        }
         let header_text = |name: &HeaderName| request.headers.get(name)?.to_str().ok();
-        let credential = part("Credential");
-        let signature = part("Signature");
-        let signed_headers = part("SignedHeaders");
         let date = header_text(&X_AMZ_DATE).or_else(|| header_text(&DATE));
         let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
             (credential, signature, signed_headers, date)
@@ -291,16 +296,22 @@ fn signing_key(secret: &[u8], date: &str, region: &str, service: &str) -> HmacKe
     })
 }
 
-/// Steps 2 and 4 of signing: the string to sign, and its signature in hex.
-fn signature(key: &HmacKey, date: &str, scope: &str, canonical: &[u8]) -> Vec<u8> {
-    let mut digest = Vec::with_capacity(64);
-    push_hex(&Sha256::digest(canonical), &mut digest);
-    let to_sign =
-        [ALGORITHM.as_bytes(), b"\n", date.as_bytes(), b"\n", scope.as_bytes(), b"\n", &digest];
-    let mac = key.tag(&to_sign);
-    digest.clear();
-    push_hex(mac.expose(), &mut digest);
-    digest
+/// Steps 2 and 4 of signing: the string to sign, and its signature.
+fn signature(key: &HmacKey, date: &str, scope: &str, canonical: &[u8]) -> Secret<[u8; 32]> {
+    let digest = hex(&Sha256::digest(canonical).into());
+    let [algorithm, date, scope, end] = [ALGORITHM, date, scope, "\n"].map(str::as_bytes);
+    key.tag(&[algorithm, end, date, end, scope, end, &digest])
+}
+
+/// Whether `digits` are `expected` in hex. They are the client's and public, the time of reading
+/// them too; the comparison is of four words, and takes as long wherever they differ.
+fn is_same(expected: &Secret<[u8; 32]>, digits: &str) -> bool {
+    let words = |bytes: &[u8; 32]| {
+        let (words, _) = bytes.as_chunks();
+        [0, 1, 2, 3].map(|at| u64::from_ne_bytes(words[at]))
+    };
+    let signed = parse_hex(digits.as_bytes());
+    signed.is_some_and(|signed| words(&signed).as_slice().ct_eq(&words(expected.expose())).into())
 }
 
 fn missing_token() -> Error {

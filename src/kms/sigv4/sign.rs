@@ -11,6 +11,7 @@ use super::{
     canonical_request, signature, signing_key,
 };
 use crate::crypto::kdf::HmacKey;
+use crate::kms::hex::hex;
 use crate::secret::Secret;
 use crate::spec::Region;
 
@@ -76,6 +77,7 @@ impl Signer {
         let Today { scope, key } =
             today.get_or_insert_with(|| Today::new(&date[..8], region, secret));
         let signature = signature(key, &date, scope, canonical);
+        let signature = hex(signature.expose());
         let signature = core::str::from_utf8(&signature).expect("hex digits");
         let authorization = format!(
             "{ALGORITHM} Credential={access_key_id}/{scope}, SignedHeaders={names}, \

@@ -134,6 +134,7 @@ fn published_vectors_come_out() {
         canonical_request(&request, &names, &mut canonical).unwrap();
         let scope = "20150830/us-east-1/service/aws4_request";
         let signature = signature(&key, "20150830T123600Z", scope, &canonical);
+        let signature = hex(signature.expose());
         assert_eq!(core::str::from_utf8(&signature), Ok(expected), "{method} {query:?} {more:?}");
     }
 }
@@ -267,6 +268,30 @@ fn a_signer_signs_as_a_recorded_client_did() {
     }
     let unfit = Signer::new("A".to_owned(), secret(), Some("a\r\nb: c"), region()).unwrap_err();
     assert_eq!(unfit, UnfitCredential::SessionToken);
+}
+
+/// Whatever is no signature is refused in the words for one that does not match.
+#[test]
+fn a_signature_of_another_form_does_not_match() {
+    let (_home, served) = served();
+    let [request, ..] = recorded();
+    let header = request.headers[AUTHORIZATION].to_str().unwrap().to_owned();
+    let (before, signature) = header.rsplit_once('=').unwrap();
+    let upper = signature.to_uppercase();
+    let (short, long) = (&signature[1..], format!("{signature}00"));
+    let mut flipped: Vec<String> = (0..64)
+        .map(|at| {
+            let digit = if &signature[at..=at] == "0" { "1" } else { "0" };
+            format!("{}{digit}{}", &signature[..at], &signature[at + 1..])
+        })
+        .collect();
+    flipped.extend([upper, short.to_owned(), long, String::new(), "x".repeat(64)]);
+    for wrong in flipped {
+        let mut headers = request.headers.clone();
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("{before}={wrong}")).unwrap());
+        let changed = Recorded { headers, body: request.body, now: request.now };
+        assert_eq!(changed.verify(&served).unwrap_err(), does_not_match(), "{wrong}");
+    }
 }
 
 #[test]

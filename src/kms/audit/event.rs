@@ -9,10 +9,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::parameters::Parameters;
+use super::json::Json;
+use super::parameters::write_parameters;
 use crate::keystore::ServedKey;
 use crate::kms::error::Error;
-use crate::kms::wire::Shown;
 use crate::pipeline::authorize::Caller;
 use crate::spec::{MaterialId, Operation};
 
@@ -77,8 +77,7 @@ pub(in crate::kms) enum End<'a> {
 }
 
 /// How a connection is encrypted.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::kms) struct TlsDetails {
     pub(in crate::kms) tls_version: &'static str,
     pub(in crate::kms) cipher_suite: &'static str,
@@ -101,39 +100,6 @@ struct Shared<'a> {
     event_category: &'static str,
 }
 
-/// The members that a call has for itself.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Own<'a> {
-    event_time: &'a str,
-    #[serde(rename = "sourceIPAddress")]
-    source_ip_address: IpAddr,
-    user_agent: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_message: Option<&'a str>,
-    request_parameters: Parameters<'a>,
-    #[serde(skip_serializing_if = "Additional::is_empty")]
-    additional_event_data: Additional,
-    #[serde(rename = "requestID")]
-    request_id: Id,
-    #[serde(rename = "eventID")]
-    event_id: Id,
-    resources: Resources<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls_details: Option<Tls<'a>>,
-}
-
-/// An id in one piece.
-struct Id(Uuid);
-
-impl Serialize for Id {
-    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.serialize_str(self.0.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()))
-    }
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Identity<'a> {
@@ -147,111 +113,94 @@ struct Identity<'a> {
     user_name: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Additional {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_material_id: Option<Shown<MaterialId>>,
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    injected: bool,
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    client_left: bool,
-}
-
-impl Additional {
-    const fn is_empty(&self) -> bool {
-        self.key_material_id.is_none() && !self.injected && !self.client_left
-    }
-}
-
-#[derive(Serialize)]
-struct Tls<'a> {
-    #[serde(flatten)]
-    details: TlsDetails,
-    #[serde(rename = "clientProvidedHostHeader", skip_serializing_if = "Option::is_none")]
-    host: Option<&'a str>,
-}
-
-/// The keys, as resources.
-struct Resources<'a> {
-    noted: &'a Noted,
-    /// Whose key one that was made is.
-    account: &'a str,
-}
-
-#[derive(Serialize)]
-struct Resource<'a> {
-    #[serde(rename = "accountId")]
-    account_id: &'a str,
-    r#type: &'static str,
-    #[serde(rename = "ARN")]
-    arn: &'a str,
-}
-
-impl Serialize for Resources<'_> {
-    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let key = |account_id, arn| Resource { account_id, r#type: "AWS::KMS::Key", arn };
-        let (found, made) = (self.noted.keys.borrow(), self.noted.made.borrow());
-        let found = found.iter().flatten();
-        let found = found.map(|it| key(it.record().arn().scope.account.as_str(), it.arn()));
-        let made = made.as_deref().map(|arn| key(self.account, arn));
-        out.collect_seq(found.chain(made))
-    }
-}
-
 impl Event<'_> {
-    /// Appends the members that all calls of the caller to the operation share, as a JSON object.
+    /// Appends a JSON object of the members that all calls of the caller to the operation share, but
+    /// for its end.
     pub(super) fn write_shared(&self, out: &mut Vec<u8>) {
         let scope = &self.caller.scope;
-        write(
-            &Shared {
-                event_version: "1.11",
-                user_identity: Identity::of(self.caller),
-                event_source: "kms.amazonaws.com",
-                event_name: self.operation.name(),
-                aws_region: scope.region.as_str(),
-                response_elements: (),
-                read_only: is_read_only(self.operation),
-                event_type: "AwsApiCall",
-                management_event: true,
-                recipient_account_id: scope.account.as_str(),
-                event_category: "Management",
-            },
-            out,
-        );
-    }
-
-    /// Appends the other members, as a JSON object too; `time` is the one of the event.
-    pub(super) fn write_own(&self, time: &str, out: &mut Vec<u8>) {
-        let (error, injected, client_left) = match self.end {
-            End::Done => (None, false, false),
-            End::Failed(error) => (Some(error), false, false),
-            End::Injected(error) => (Some(error), true, false),
-            End::ClientLeft => (None, false, true),
+        let shared = Shared {
+            event_version: "1.11",
+            user_identity: Identity::of(self.caller),
+            event_source: "kms.amazonaws.com",
+            event_name: self.operation.name(),
+            aws_region: scope.region.as_str(),
+            response_elements: (),
+            read_only: is_read_only(self.operation),
+            event_type: "AwsApiCall",
+            management_event: true,
+            recipient_account_id: scope.account.as_str(),
+            event_category: "Management",
         };
-        let key_material_id = self.noted.material.get().map(Shown);
-        let account = self.caller.scope.account.as_str();
-        write(
-            &Own {
-                event_time: time,
-                source_ip_address: self.address,
-                user_agent: self.user_agent,
-                error_code: error.map(code_of),
-                error_message: error.and_then(|error| error.message.as_deref()),
-                request_parameters: Parameters(self.body),
-                additional_event_data: Additional { key_material_id, injected, client_left },
-                request_id: Id(self.request_id),
-                event_id: Id(self.id),
-                resources: Resources { noted: self.noted, account },
-                tls_details: self.tls.map(|details| Tls { details, host: self.host }),
-            },
-            out,
-        );
+        serde_json::to_writer(&mut *out, &shared).expect("an event is plain text and numbers");
+        out.pop();
     }
-}
 
-fn write(members: &impl Serialize, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, members).expect("an event is plain text and numbers");
+    /// Goes on with the other members; `time` is the one of the event.
+    pub(super) fn write_own(&self, time: &str, out: &mut Vec<u8>) {
+        let error = match self.end {
+            End::Done | End::ClientLeft => None,
+            End::Failed(error) | End::Injected(error) => Some(error),
+        };
+        let mut json = Json(out);
+        json.member("eventTime").text(time);
+        json.member("sourceIPAddress").shown(self.address);
+        json.member("userAgent").text_or_null(self.user_agent);
+        if let Some(error) = error {
+            json.member("errorCode").text(code_of(error));
+        }
+        if let Some(message) = error.and_then(|error| error.message.as_deref()) {
+            json.member("errorMessage").text(message);
+        }
+        write_parameters(self.body, json.member("requestParameters"));
+        self.write_additional(&mut json);
+        for (name, id) in [("requestID", self.request_id), ("eventID", self.id)] {
+            json.member(name).text(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        }
+        self.write_resources(json.member("resources"));
+        if let Some(tls) = self.tls {
+            self.write_tls(tls, json.member("tlsDetails"));
+        }
+    }
+
+    fn write_additional(&self, json: &mut Json<'_>) {
+        let material = self.noted.material.get();
+        if material.is_none() && !matches!(self.end, End::Injected(_) | End::ClientLeft) {
+            return;
+        }
+        json.member("additionalEventData").object(|json| {
+            if let Some(material) = material {
+                json.member("keyMaterialId").shown(material);
+            }
+            match self.end {
+                End::Injected(_) => json.member("injected").raw("true"),
+                End::ClientLeft => json.member("clientLeft").raw("true"),
+                End::Done | End::Failed(_) => {}
+            }
+        });
+    }
+
+    /// The keys; one that was made is of the caller's account.
+    fn write_resources(&self, json: &mut Json<'_>) {
+        let (found, made) = (self.noted.keys.borrow(), self.noted.made.borrow());
+        let found = found.iter().flatten();
+        let found = found.map(|key| (&key.record().arn().scope.account, key.arn()));
+        let made = made.as_deref().map(|arn| (&self.caller.scope.account, arn));
+        json.objects(found.chain(made), |json, (account, arn)| {
+            json.member("accountId").text(account.as_str());
+            json.member("type").text("AWS::KMS::Key");
+            json.member("ARN").text(arn);
+        });
+    }
+
+    fn write_tls(&self, tls: TlsDetails, json: &mut Json<'_>) {
+        json.object(|json| {
+            json.member("tlsVersion").text(tls.tls_version);
+            json.member("cipherSuite").text(tls.cipher_suite);
+            if let Some(host) = self.host {
+                json.member("clientProvidedHostHeader").text(host);
+            }
+        });
+    }
 }
 
 impl<'a> Identity<'a> {

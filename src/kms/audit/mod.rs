@@ -20,6 +20,7 @@
 mod chain;
 mod event;
 mod files;
+mod json;
 mod parameters;
 mod queue;
 mod scribe;

@@ -6,40 +6,33 @@
 
 use core::fmt;
 
-use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::json::Json;
 use crate::kms::wire::Text;
 use crate::limits::AUDIT_PARAMETERS_BYTES_MAX;
 
-/// The body of a request, shown as far as it may be.
-#[derive(Debug)]
-pub(super) struct Parameters<'a>(pub(super) &'a [u8]);
-
-impl Serialize for Parameters<'_> {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let Ok(Shown(members)) = serde_json::from_slice(self.0) else {
-            return out.serialize_unit();
-        };
-        let bytes: usize = members.iter().map(|(_, value)| value.get().len()).sum();
-        let mut map = out.serialize_map(None)?;
+/// Writes `body`, the one of a request, as far as it may be shown.
+pub(super) fn write_parameters(body: &[u8], json: &mut Json<'_>) {
+    let Ok(Shown(members)) = serde_json::from_slice(body) else {
+        return json.raw("null");
+    };
+    let bytes: usize = members.iter().map(|(_, value)| value.get().len()).sum();
+    json.object(|json| {
         if bytes > AUDIT_PARAMETERS_BYTES_MAX {
-            map.serialize_entry("omitted", &true)?;
-            map.serialize_entry("originalSize", &bytes)?;
-            return map.end();
+            json.member("omitted").raw("true");
+            return json.member("originalSize").raw(&bytes.to_string());
         }
         for (name, value) in members {
-            let name = LowerCamel(name);
+            let json = json.camel_member(name);
             match one_line(value) {
-                Some(value) => map.serialize_entry(&name, value)?,
-                None => map.serialize_entry(&name, &inner_names(name.0, value))?,
+                Some(value) => json.raw(value.get()),
+                None => json.raw(&inner_names(name, value).to_string()),
             }
         }
-        map.end()
-    }
+    });
 }
 
 /// What may be shown, by its name in the service model.
@@ -155,7 +148,7 @@ fn renamed(value: Value, is_context: bool) -> Value {
                 .into_iter()
                 .map(|(name, value)| {
                     let value = renamed(value, name.starts_with("EncryptionContext"));
-                    (LowerCamel(&name).to_string(), value)
+                    (lower_camel(&name), value)
                 })
                 .collect(),
         ),
@@ -167,22 +160,12 @@ fn renamed(value: Value, is_context: bool) -> Value {
 }
 
 /// A name with a small letter in front.
-struct LowerCamel<'a>(&'a str);
-
-impl fmt::Display for LowerCamel<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut chars = self.0.chars();
-        if let Some(first) = chars.next() {
-            write!(f, "{}{}", first.to_ascii_lowercase(), chars.as_str())?;
-        }
-        Ok(())
+fn lower_camel(name: &str) -> String {
+    let mut name = name.to_owned();
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_lowercase();
     }
-}
-
-impl Serialize for LowerCamel<'_> {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(self)
-    }
+    name
 }
 
 #[cfg(test)]
@@ -190,7 +173,9 @@ mod tests {
     use super::*;
 
     fn shown(body: &str) -> String {
-        serde_json::to_string(&Parameters(body.as_bytes())).unwrap()
+        let mut out = Vec::new();
+        write_parameters(body.as_bytes(), &mut Json(&mut out));
+        String::from_utf8(out).unwrap()
     }
 
     #[test]

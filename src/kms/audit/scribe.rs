@@ -52,9 +52,6 @@ impl Scribe {
         line.extend_from_slice(&shared.text);
         let end = line.len();
         event.write_own(time, line);
-        // One object goes on where the other would begin.
-        line[end] = b',';
-        line.pop();
         Link { open: line, hash: shared.hash.clone().chain_update(&line[end..]) }
     }
 }
@@ -63,7 +60,6 @@ impl Shared {
     fn of(event: &Event<'_>) -> Self {
         let mut text = Vec::new();
         event.write_shared(&mut text);
-        text.pop();
         let hash = Sha256::new_with_prefix(&text);
         Self { _caller: Rc::downgrade(event.caller), text, hash }
     }

@@ -2,17 +2,19 @@
 
 use base16ct::lower;
 
+use crate::spec::hex::encode;
+
 /// Appends two digits for each byte.
 pub(super) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + 2 * bytes.len(), 0);
-    lower::encode(bytes, &mut out[start..]).expect("there is room for two digits a byte");
+    encode(bytes, &mut out[start..]);
 }
 
 /// The 64 digits of 32 bytes.
 pub(super) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     let mut digits = [0; 64];
-    lower::encode(bytes, &mut digits).expect("there is room for two digits a byte");
+    encode(bytes, &mut digits);
     digits
 }
 

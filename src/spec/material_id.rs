@@ -3,15 +3,22 @@
 use core::fmt;
 use core::str::FromStr;
 
+use super::hex;
+
 /// Thirty-two bytes, written as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MaterialId(pub [u8; 32]);
 
+impl MaterialId {
+    /// The digits, in `room`: it stands in every answer and every line of the audit log.
+    pub fn text<'r>(&self, room: &'r mut [u8; 64]) -> &'r str {
+        hex::encode(&self.0, room)
+    }
+}
+
 impl fmt::Display for MaterialId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // In one piece: it stands in every answer and every line of the audit log.
-        let mut digits = [0; 64];
-        f.write_str(base16ct::lower::encode_str(&self.0, &mut digits).map_err(|_| fmt::Error)?)
+        f.write_str(self.text(&mut [0; 64]))
     }
 }
 

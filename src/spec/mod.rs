@@ -4,6 +4,7 @@
 
 pub mod algorithm;
 pub mod encryption_context;
+pub(crate) mod hex;
 pub mod key_id;
 pub mod key_pair_spec;
 pub mod key_spec;

@@ -169,7 +169,7 @@ impl Event<'_> {
         }
         json.member("additionalEventData").object(|json| {
             if let Some(material) = material {
-                json.member("keyMaterialId").shown(material);
+                json.member("keyMaterialId").text(material.text(&mut [0; 64]));
             }
             match self.end {
                 End::Injected(_) => json.member("injected").raw("true"),

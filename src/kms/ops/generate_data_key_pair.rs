@@ -12,7 +12,7 @@ use crate::kms::error::Error;
 use crate::kms::guesses;
 use crate::kms::members::Check;
 use crate::kms::weather::Class;
-use crate::kms::wire::{self, Blob, Pairs, Shown, Text};
+use crate::kms::wire::{self, Blob, Pairs, Text};
 use crate::pipeline::authorize::{AuthorizeError, KeyUse};
 use crate::secret::Secret;
 use crate::spec::{KeyPairSpec, Operation};
@@ -40,7 +40,7 @@ struct Answer<'a> {
     public_key: Blob<'a>,
     key_id: &'a str,
     key_pair_spec: &'static str,
-    key_material_id: Shown<crate::spec::MaterialId>,
+    key_material_id: &'a str,
 }
 
 /// Answers the call.
@@ -84,6 +84,6 @@ pub(in crate::kms) async fn answer(
         public_key: Blob(wrapped.public_key(0)),
         key_id: access.key().arn(),
         key_pair_spec: spec.name(),
-        key_material_id: Shown(permit.key().material_id()),
+        key_material_id: permit.key().material_id().text(&mut [0; 64]),
     }))
 }

@@ -1,6 +1,6 @@
 //! HTTP: a request's body within its limits, and an answer as one piece.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -25,12 +25,33 @@ pub(super) async fn read_body(body: Incoming) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > REQUEST_BODY_BYTES_MAX as u64 {
         return Err(BodyError::TooLarge);
     }
-    let limited = Limited::new(body, REQUEST_BODY_BYTES_MAX);
-    match limited.collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Err(_) => Err(BodyError::Incomplete),
+    let mut body = Limited::new(body, REQUEST_BODY_BYTES_MAX);
+    let first = next_data(&mut body).await?.unwrap_or_default();
+    // Most bodies come in one piece, which then is the body.
+    if body.is_end_stream() {
+        return Ok(first);
     }
+    let mut whole = BytesMut::from(first);
+    while let Some(more) = next_data(&mut body).await? {
+        whole.extend_from_slice(&more);
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece of a body; trailers are passed over.
+async fn next_data(body: &mut Limited<Incoming>) -> Result<Option<Bytes>, BodyError> {
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+            Err(error) if error.is::<LengthLimitError>() => return Err(BodyError::TooLarge),
+            Err(_) => return Err(BodyError::Incomplete),
+        }
+    }
+    Ok(None)
 }
 
 /// Why there is no body.

@@ -313,9 +313,14 @@ impl Snapshot {
     /// A key id or alias name belongs to the caller's account; an ARN may name another account,
     /// but no other Region.
     pub fn resolve(&self, scope: &Scope, text: &str) -> Result<&Arc<ServedKey>, Error> {
+        // What is the name of an alias here need not be read to be known as one.
+        let here = self.regions.get(scope);
+        if let Some((_, key)) = here.and_then(|here| here.aliases.get(text)) {
+            return Ok(key);
+        }
         match parse_key_id(text)? {
             KeyId::Id(id) => {
-                let found = self.regions.get(scope).and_then(|here| here.keys.get(&id));
+                let found = here.and_then(|here| here.keys.get(&id));
                 found.ok_or_else(|| Error::KeyNotFound(KeyArn { scope: scope.clone(), id }))
             }
             KeyId::KeyArn(arn) => {

@@ -3,6 +3,7 @@
 //! A `KeyId` names a KMS key by key id, key ARN, alias name or alias ARN. Parsing is purely by
 //! form; whether the key exists is the keystore's business.
 
+use core::borrow::Borrow;
 use core::fmt;
 use core::str::FromStr;
 
@@ -223,6 +224,13 @@ impl AliasName {
     #[must_use]
     pub fn is_reserved(&self) -> bool {
         self.0.starts_with("alias/aws/")
+    }
+}
+
+/// A name is found by its text.
+impl Borrow<str> for AliasName {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -180,14 +180,14 @@ impl<'a> Recording<'a> {
     fn fill(&mut self, end: End<'_>) {
         let Some(place) = self.place.take() else { return };
         let (request, call) = (self.request, self.call);
-        let header = |name| request.head.headers.get(name).and_then(|value| value.to_str().ok());
+        let host = || request.head.headers.get(HOST).and_then(|host| host.to_str().ok());
         let event = Event {
             operation: call.operation,
             caller: &call.caller,
             address: request.peer.address,
-            user_agent: header(USER_AGENT),
+            user_agent: call.via.user_agent,
             tls: request.peer.tls,
-            host: header(HOST),
+            host: request.peer.tls.and_then(|_| host()),
             request_id: request.request_id,
             id: call.worker.request_id(),
             body: request.body,

@@ -24,7 +24,7 @@ pub(in crate::kms) struct Event<'a> {
     pub(in crate::kms) address: IpAddr,
     pub(in crate::kms) user_agent: Option<&'a str>,
     pub(in crate::kms) tls: Option<TlsDetails>,
-    /// The Host header.
+    /// The Host header, which is shown with how the connection is encrypted.
     pub(in crate::kms) host: Option<&'a str>,
     pub(in crate::kms) request_id: Uuid,
     pub(in crate::kms) id: Uuid,

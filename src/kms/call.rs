@@ -209,8 +209,9 @@ impl Call<'_> {
     /// A batch of one fresh key pair; waits for it, if that is what the source wants.
     pub(super) async fn take(&self, spec: KeyPairSpec) -> Result<KeyPairBatch, Error> {
         let source = &*self.worker.endpoint.source;
-        if let Some(pair) = source.try_take(spec)? {
-            return Ok(pair);
+        let mut batch = self.worker.spare_batch(spec);
+        if source.try_add(&mut batch)? {
+            return Ok(batch);
         }
         match tokio::time::timeout(source.patience(), next_pair(source, spec)).await {
             Ok(taken) => Ok(taken?),

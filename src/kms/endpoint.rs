@@ -13,14 +13,15 @@ use super::audit::{Audit, Scribe};
 use super::sigv4::Verifier;
 use super::tally::{self, Tally};
 use super::weather::{Fate, Forecast, Weather};
+use crate::crypto::KeyPairBatch;
 use crate::crypto::drbg::{Drbg, EntropyError};
-use crate::crypto::seal::Sealer;
+use crate::crypto::seal::{Sealer, WrappedBatch};
 use crate::keystore::{ServedKeystore, ServedPrincipal};
 use crate::limits::UNSIGNED_CALLERS_MAX;
 use crate::pipeline::authorize::Caller;
 use crate::pipeline::source::KeyPairSource;
 use crate::spec::key_id::Scope;
-use crate::spec::{Operation, Region};
+use crate::spec::{KeyPairSpec, Operation, Region};
 
 /// How long calls draw from the same entropy.
 const FRESH: Duration = Duration::from_millis(1);
@@ -113,6 +114,8 @@ pub(super) struct Worker {
     sealer: RefCell<Sealer>,
     /// When the entropy was fresh.
     reseeded: Cell<Instant>,
+    /// The memory of the pair that was sealed last, for the next.
+    spare: RefCell<Option<KeyPairBatch>>,
     pub(super) scribe: RefCell<Scribe>,
     tally: Arc<Mutex<Tally>>,
 }
@@ -121,9 +124,9 @@ impl Worker {
     /// A thread's own part.
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, EntropyError> {
         let (drbg, reseeded) = (RefCell::new(Drbg::from_system()?), Cell::new(Instant::now()));
-        let (verifier, unsigned, sealer, scribe) = Default::default();
+        let (verifier, unsigned, sealer, spare, scribe) = Default::default();
         let tally = endpoint.new_tally();
-        Ok(Self { endpoint, verifier, unsigned, drbg, sealer, reseeded, scribe, tally })
+        Ok(Self { endpoint, verifier, unsigned, drbg, sealer, reseeded, spare, scribe, tally })
     }
 
     /// Counts a call that began at `arrived`.
@@ -163,6 +166,17 @@ impl Worker {
             self.reseeded.set(now);
         }
         Ok(seal(&mut sealer, &mut drbg))
+    }
+
+    /// An empty batch for one pair of `spec`.
+    pub(super) fn spare_batch(&self, spec: KeyPairSpec) -> KeyPairBatch {
+        let spare = self.spare.take().filter(|spare| spare.spec() == spec);
+        spare.unwrap_or_else(|| KeyPairBatch::with_capacity(spec, 1))
+    }
+
+    /// Keeps the memory of a pair whose answer is written.
+    pub(super) fn keep_spare(&self, wrapped: WrappedBatch) {
+        self.spare.replace(Some(wrapped.recycle()));
     }
 
     /// An id for one request: unique, not secret.

@@ -20,9 +20,15 @@ pub type Arrival = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Hands out key pairs one at a time, each of them once.
 pub trait KeyPairSource: Send + Sync {
-    /// A batch of one fresh pair of `spec`; `None` if there is none yet and the caller should wait.
-    /// Neither blocks nor computes.
-    fn try_take(&self, spec: KeyPairSpec) -> Result<Option<KeyPairBatch>, TakeError>;
+    /// Adds a fresh pair to `batch`; does not if there is none yet and the caller should wait. Neither
+    /// blocks nor computes.
+    fn try_add(&self, batch: &mut KeyPairBatch) -> Result<bool, TakeError>;
+
+    /// As [`try_add`](Self::try_add), with a batch of its own for one pair of `spec`.
+    fn try_take(&self, spec: KeyPairSpec) -> Result<Option<KeyPairBatch>, TakeError> {
+        let mut batch = KeyPairBatch::with_capacity(spec, 1);
+        Ok(self.try_add(&mut batch)?.then_some(batch))
+    }
 
     /// A batch of one fresh pair of `spec`; waits for it, if that is what the source wants.
     fn take(&self, spec: KeyPairSpec) -> Result<KeyPairBatch, TakeError>;
@@ -71,11 +77,10 @@ impl PooledSource {
 }
 
 impl KeyPairSource for PooledSource {
-    fn try_take(&self, spec: KeyPairSpec) -> Result<Option<KeyPairBatch>, TakeError> {
-        let mut batch = KeyPairBatch::with_capacity(spec, 1);
-        match (self.pools.take(&mut batch, 1, EmptyPool::Throttle), self.policy) {
-            (Ok(_), _) => Ok(Some(batch)),
-            (Err(pool::TakeError::Throttled { .. }), EmptyPool::Wait(_)) => Ok(None),
+    fn try_add(&self, batch: &mut KeyPairBatch) -> Result<bool, TakeError> {
+        match (self.pools.take(batch, 1, EmptyPool::Throttle), self.policy) {
+            (Ok(_), _) => Ok(true),
+            (Err(pool::TakeError::Throttled { .. }), EmptyPool::Wait(_)) => Ok(false),
             (Err(pool::TakeError::Throttled { spec }), EmptyPool::Error) => {
                 Err(pool::TakeError::Empty { spec }.into())
             }

@@ -78,12 +78,14 @@ pub(in crate::kms) async fn answer(
     let wrapped = call
         .worker
         .with_sealer(|sealer, drbg| sealer.seal_batch(permit.key(), drbg, batch, contexts))?;
-    Ok(wire::write(&Answer {
+    let answer = wire::write(&Answer {
         private_key_ciphertext_blob: Blob(wrapped.blob(0)),
         private_key_plaintext: plaintext.as_ref().map(|plaintext| Blob(plaintext.expose())),
         public_key: Blob(wrapped.public_key(0)),
         key_id: access.key().arn(),
         key_pair_spec: spec.name(),
         key_material_id: permit.key().material_id().text(&mut [0; 64]),
-    }))
+    });
+    call.worker.keep_spare(wrapped);
+    Ok(answer)
 }

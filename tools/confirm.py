@@ -12,7 +12,9 @@ whether their leading bytes and small residues are even, by chi-squared.
 """
 
 import argparse
+import functools
 import hashlib
+import multiprocessing
 import os
 import sys
 
@@ -102,6 +104,17 @@ def openssl_agrees(der, key):
     return opened == block and ours == theirs
 
 
+def judge(line, openssl):
+    """Number of a line, the laws that its key breaks, and its primes."""
+    number, text = line
+    der = bytes.fromhex(text)
+    key = read_key(der)
+    broken = [name for name, kept in laws(key).items() if not kept]
+    if number <= openssl and not openssl_agrees(der, key):
+        broken.append("OpenSSL agrees")
+    return number, broken, key[3:5]
+
+
 def critical(degrees):
     """Upper quantile of chi-squared for FALSE_ALARM (Wilson and Hilferty, 1931)."""
     from statistics import NormalDist
@@ -140,21 +153,19 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("keys", help="file of hexadecimal PKCS#8, one key a line")
     parser.add_argument("--openssl", type=int, default=2000, help="keys for OpenSSL to check")
+    parser.add_argument("--processes", type=int, help="by default one a core")
     arguments = parser.parse_args()
-    primes, checked, faults = [], 0, 0
-    with open(arguments.keys, encoding="ascii") as lines:
-        for number, line in enumerate(lines, 1):
-            der = bytes.fromhex(line)
-            key = read_key(der)
-            broken = [name for name, kept in laws(key).items() if not kept]
-            if checked < arguments.openssl:
-                checked += 1
-                if not openssl_agrees(der, key):
-                    broken.append("OpenSSL agrees")
+    primes, faults = [], 0
+    with open(arguments.keys, encoding="ascii") as file:
+        lines = list(enumerate(file, 1))
+    checked = min(len(lines), arguments.openssl)
+    judge_line = functools.partial(judge, openssl=arguments.openssl)
+    with multiprocessing.Pool(arguments.processes) as pool:
+        for number, broken, pair in pool.imap(judge_line, lines, chunksize=16):
             for name in broken:
                 faults += 1
                 print(f"{arguments.keys}:{number}: not so: {name}")
-            primes += key[3:5]
+            primes += pair
     if not primes:
         sys.exit(f"{arguments.keys}: no keys")
     if len(set(primes)) != len(primes):

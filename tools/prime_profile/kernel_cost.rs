@@ -29,9 +29,16 @@ pub struct KernelCost {
 }
 
 impl KernelCost {
-    /// Share of the ports' time that is put to use, 1 at best.
+    /// Share of the ports' time that is put to use: 1 at best where every operation needs one of them.
+    /// On AMD's family 26 additions and shifts have ports besides, and it may be more.
     pub fn port_share(&self) -> f64 {
         self.bound_ns_per_lane / self.ns_per_lane
+    }
+
+    /// The multiply-adds' part of it, 1 at best everywhere.
+    pub fn madd_share(&self) -> f64 {
+        let Operations { madds, .. } = self.operations;
+        self.port_share() * f64::from(madds) / f64::from(self.operations.total())
     }
 }
 

@@ -27,21 +27,22 @@ impl fmt::Display for Report {
         writeln!(f, "\nvector ports: {rate:.2} madd52 of 512 bits a ns, {per_cycle:.2} a cycle")?;
         writeln!(
             f,
-            "{:30}{:>12}{:>10}{:>8}{:>8}{:>13}{:>8}",
-            "", "ns a lane", "madds", "shifts", "others", "ports need", "share"
+            "{:30}{:>12}{:>10}{:>8}{:>8}{:>13}{:>8}{:>10}",
+            "", "ns a lane", "madds", "shifts", "others", "ports need", "share", "madds'"
         )?;
         for cost in &self.kernel {
             let operations = cost.operations;
             writeln!(
                 f,
-                "{:30}{:>12.1}{:>10}{:>8}{:>8}{:>13.1}{:>6.1} %",
+                "{:30}{:>12.1}{:>10}{:>8}{:>8}{:>13.1}{:>6.1} %{:>8.1} %",
                 format!("{} bits, {}", cost.bits, cost.operation),
                 cost.ns_per_lane,
                 operations.madds,
                 operations.shifts,
                 operations.others,
                 cost.bound_ns_per_lane,
-                100.0 * cost.port_share()
+                100.0 * cost.port_share(),
+                100.0 * cost.madd_share()
             )?;
         }
         Ok(())

@@ -17,6 +17,13 @@ use super::lanes::{DIGIT_BITS, DIGIT_MASK, Lanes, Row, Task};
 /// Digits of the widest field, P-521.
 pub(super) const DIGITS_MAX: usize = 11;
 
+/// The most digits of which several products are computed side by side in registers.
+const INTERLEAVED_MAX: usize = 5;
+
+/// The most digits of which a product is compiled into every place that wants one. A step of P-521 would
+/// else be 65 KB of instructions, half of them moves of digits that have no register.
+const INLINED_MAX: usize = 9;
+
 /// `N` digits in registers, least significant first.
 pub(super) type Digits<L, const N: usize> = [<L as Lanes>::V; N];
 
@@ -254,34 +261,65 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
         aside: &mut impl Aside<L>,
         first: usize,
     ) -> [Digits<L, N>; K] {
+        let mut out = *a;
+        if N > INLINED_MAX {
+            unrolled!(N, i, { aside.step(self.lanes, first + i) });
+            unrolled!(K, k, { out[k] = self.product_called(&a[k], &b[k]) });
+            return out;
+        }
+        if N > INTERLEAVED_MAX {
+            out[0] = self.product_beside(&a[0], &b[0], aside, first);
+            unrolled!(K, k, {
+                if k > 0 {
+                    out[k] = self.product_beside(&a[k], &b[k], &mut (), 0);
+                }
+            });
+            return out;
+        }
         let zero = [self.lanes.splat(0); 2 * DIGITS_MAX];
         let (mut t, mut owed) = ([zero; K], [zero; K]);
-        let mut out = *a;
-        if N <= 5 {
-            unrolled!(N, i, {
-                unrolled!(K, k, { self.row(&mut t[k], &a[k], &b[k], i) });
-                if i > 0 {
-                    unrolled!(K, k, { self.clear(&mut t[k], &mut owed[k], i - 1) });
-                }
-                aside.step(self.lanes, first + i);
-            });
-            unrolled!(K, k, { self.clear(&mut t[k], &mut owed[k], N - 1) });
-        } else {
-            unrolled!(K, k, {
-                unrolled!(N, i, {
-                    self.row(&mut t[k], &a[k], &b[k], i);
-                    if i > 0 {
-                        self.clear(&mut t[k], &mut owed[k], i - 1);
-                    }
-                    if k == 0 {
-                        aside.step(self.lanes, first + i);
-                    }
-                });
-                self.clear(&mut t[k], &mut owed[k], N - 1);
-            });
-        }
+        unrolled!(N, i, {
+            unrolled!(K, k, { self.row(&mut t[k], &a[k], &b[k], i) });
+            if i > 0 {
+                unrolled!(K, k, { self.clear(&mut t[k], &mut owed[k], i - 1) });
+            }
+            aside.step(self.lanes, first + i);
+        });
+        unrolled!(K, k, { self.clear(&mut t[k], &mut owed[k], N - 1) });
         unrolled!(K, k, { out[k] = self.high(&t[k], &owed[k]) });
         out
+    }
+
+    /// `a b / R`, uncarried, with each row a step of `aside`.
+    #[inline(always)]
+    fn product_beside(
+        self,
+        a: &Digits<L, N>,
+        b: &Digits<L, N>,
+        aside: &mut impl Aside<L>,
+        first: usize,
+    ) -> Digits<L, N> {
+        let mut t = [self.lanes.splat(0); 2 * DIGITS_MAX];
+        let mut owed = t;
+        unrolled!(N, i, {
+            self.row(&mut t, a, b, i);
+            if i > 0 {
+                self.clear(&mut t, &mut owed, i - 1);
+            }
+            aside.step(self.lanes, first + i);
+        });
+        self.clear(&mut t, &mut owed, N - 1);
+        self.high(&t, &owed)
+    }
+
+    /// `a b / R`, uncarried, out of line.
+    #[inline(always)]
+    fn product_called(self, a: &Digits<L, N>, b: &Digits<L, N>) -> Digits<L, N> {
+        let (mut product, mut factor) = ([Row::default(); N], [Row::default(); N]);
+        self.store(&mut product, *a);
+        self.store(&mut factor, *b);
+        self.lanes.enter(Product::<C, N>(&mut product, &factor, PhantomData));
+        self.load(&product)
     }
 
     /// Row `i` of a product.
@@ -313,6 +351,17 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
     /// doubled, get their squares, and are cleared at once.
     #[inline(always)]
     pub(super) fn square_loose(self, a: &Digits<L, N>) -> Digits<L, N> {
+        if N > INLINED_MAX {
+            let mut square = [Row::default(); N];
+            self.store(&mut square, *a);
+            self.lanes.enter(Square::<C, N>(&mut square, PhantomData));
+            return self.load(&square);
+        }
+        self.square_inlined(a)
+    }
+
+    #[inline(always)]
+    fn square_inlined(self, a: &Digits<L, N>) -> Digits<L, N> {
         let lanes = self.lanes;
         let mut unlike = [lanes.splat(0); 2 * DIGITS_MAX];
         let (mut t, mut owed) = (unlike, unlike);
@@ -508,6 +557,33 @@ impl<L: Lanes, C: Prime<N>, const N: usize> Fp<L, C, N> {
         self.store(&mut element, *a);
         self.lanes.enter(Invert::<C, N>(&mut element, PhantomData));
         self.load(&element)
+    }
+}
+
+/// Multiplies an element by another.
+struct Product<'a, C, const N: usize>(&'a mut Element<N>, &'a Element<N>, PhantomData<C>);
+
+impl<C: Prime<N>, const N: usize> Task for Product<'_, C, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let fp = Fp::<L, C, N>::new(lanes);
+        let product = fp.product_beside(&fp.load(self.0), &fp.load(self.1), &mut (), 0);
+        fp.store(self.0, product);
+    }
+}
+
+/// Squares an element.
+struct Square<'a, C, const N: usize>(&'a mut Element<N>, PhantomData<C>);
+
+impl<C: Prime<N>, const N: usize> Task for Square<'_, C, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let fp = Fp::<L, C, N>::new(lanes);
+        fp.store(self.0, fp.square_inlined(&fp.load(self.0)));
     }
 }
 

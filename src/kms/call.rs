@@ -68,13 +68,13 @@ pub(super) struct Peer {
 pub(super) async fn answer(
     worker: &Worker,
     peer: Peer,
-    head: &Parts,
+    head: Parts,
     body: &[u8],
 ) -> Option<HttpAnswer> {
     let arrived = Instant::now();
     let request_id = worker.request_id();
     if head.method != Method::POST || head.uri.path() != "/" {
-        return Some(no_operation(request_id));
+        return Some(no_operation(head.headers, request_id));
     }
     let weather = worker.endpoint.weather.load();
     let fate = weather.next_fate();
@@ -82,6 +82,7 @@ pub(super) async fn answer(
     let outcome = match &operation {
         Ok(operation) => {
             let (operation, weather) = (*operation, &**weather);
+            let head = &head;
             let call =
                 Unverified { worker, operation, request_id, peer, head, body, weather, fate };
             ops::answer(&call).await
@@ -92,7 +93,7 @@ pub(super) async fn answer(
         tokio::time::sleep_until((arrived + fate.latency).into()).await;
     }
     worker.count(operation.ok(), &outcome, arrived, fate);
-    (!fate.is_dropped).then(|| json_answer(request_id, outcome))
+    (!fate.is_dropped).then(|| json_answer(head.headers, request_id, outcome))
 }
 
 /// A call before its signature was verified.

@@ -1,10 +1,12 @@
 //! HTTP: a request's body within its limits, and an answer as one piece.
 
+use std::io::Cursor;
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 use uuid::Uuid;
 
 use super::error::Error;
@@ -12,7 +14,7 @@ use super::guesses;
 use crate::limits::REQUEST_BODY_BYTES_MAX;
 
 /// What is sent.
-pub(super) type HttpAnswer = Response<Full<Bytes>>;
+pub(super) type HttpAnswer = Response<Full<Cursor<Vec<u8>>>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const XML: HeaderValue = HeaderValue::from_static("application/xml");
@@ -64,9 +66,16 @@ pub(super) enum BodyError {
 }
 
 /// An answer of AWS JSON 1.1: the members, or an error. An operation without output has no body.
-pub(super) fn json_answer(request_id: Uuid, outcome: Result<Vec<u8>, Error>) -> HttpAnswer {
+///
+/// The answer's headers take the place of `headers`, which are done with: their map goes back to
+/// hyper, which reads the next request into it, and none is made for either.
+pub(super) fn json_answer(
+    headers: HeaderMap,
+    request_id: Uuid,
+    outcome: Result<Vec<u8>, Error>,
+) -> HttpAnswer {
     match outcome {
-        Ok(body) => answer(StatusCode::OK, JSON, request_id, body),
+        Ok(body) => answer(headers, StatusCode::OK, JSON, request_id, body),
         Err(error) => {
             let mut body = format!("{{\"__type\":\"{}\"", error.name);
             if let Some(message) = &error.message {
@@ -74,29 +83,35 @@ pub(super) fn json_answer(request_id: Uuid, outcome: Result<Vec<u8>, Error>) -> 
                 body += &serde_json::Value::from(&**message).to_string();
             }
             body.push('}');
-            answer(error.status(), JSON, request_id, body.into_bytes())
+            answer(headers, error.status(), JSON, request_id, body.into_bytes())
         }
     }
 }
 
 /// The answer to a request that names no operation: the service's front door speaks XML.
-pub(super) fn no_operation(request_id: Uuid) -> HttpAnswer {
+pub(super) fn no_operation(headers: HeaderMap, request_id: Uuid) -> HttpAnswer {
     let body = "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to \
                 be authorized</Message>\n</AccessDeniedException>\n";
-    answer(StatusCode::FORBIDDEN, XML, request_id, body.as_bytes().to_vec())
+    answer(headers, StatusCode::FORBIDDEN, XML, request_id, body.as_bytes().to_vec())
 }
 
-fn answer(status: StatusCode, form: HeaderValue, request_id: Uuid, body: Vec<u8>) -> HttpAnswer {
+fn answer(
+    mut headers: HeaderMap,
+    status: StatusCode,
+    form: HeaderValue,
+    request_id: Uuid,
+    body: Vec<u8>,
+) -> HttpAnswer {
     let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
     let id = request_id.as_hyphenated().encode_lower(&mut id);
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.reserve(4);
+    headers.clear();
     headers.insert(CONTENT_TYPE, form);
     headers.insert(CACHE_CONTROL, NO_STORE);
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(X_AMZN_REQUEST_ID, id);
     }
+    let mut answer = Response::new(Full::new(Cursor::new(body)));
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
     answer
 }

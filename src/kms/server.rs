@@ -351,7 +351,7 @@ async fn serve(
     patience.wait_for_answer();
     let answer = match body {
         Ok(body) => {
-            let answer = call::answer(worker, peer, &head, &body).await.ok_or(Gone::Dropped);
+            let answer = call::answer(worker, peer, head, &body).await.ok_or(Gone::Dropped);
             // What all connections asked by now is answered before any answer is written. The writes
             // then follow each other so closely that a client with several connections is woken once
             // for all of them; waking a thread on another core costs as much as an answer does.
@@ -359,7 +359,8 @@ async fn serve(
             answer
         }
         Err(BodyError::TooLarge) => {
-            let mut answer = json_answer(worker.request_id(), Err(guesses::body_too_large()));
+            let refusal = Err(guesses::body_too_large());
+            let mut answer = json_answer(head.headers, worker.request_id(), refusal);
             *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
             Ok(answer)
         }

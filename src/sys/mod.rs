@@ -3,6 +3,7 @@
 //! The room next to the kernel; it knows nothing of cryptography.
 
 pub mod affinity;
+pub mod append;
 pub mod clock;
 pub mod counters;
 pub mod entropy;

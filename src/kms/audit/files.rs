@@ -2,11 +2,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use super::AuditError;
 use super::chain::Chain;
+use crate::sys::append::AppendFile;
 use crate::sys::file::LockedFile;
 
 const PREFIX: &str = "audit-";
@@ -46,10 +47,9 @@ impl Folder {
     }
 
     /// A new file.
-    pub(super) fn create(&self, number: u64) -> Result<(PathBuf, File), AuditError> {
+    pub(super) fn create(&self, number: u64) -> Result<(PathBuf, AppendFile), AuditError> {
         let path = self.path.join(format!("{PREFIX}{number:06}{SUFFIX}"));
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(AuditError::io(&path))?;
+        let file = AppendFile::create(&path).map_err(AuditError::io(&path))?;
         let synced = File::open(&self.path).and_then(|folder| folder.sync_all());
         synced.map_err(AuditError::io(&self.path))?;
         Ok((path, file))

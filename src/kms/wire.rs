@@ -8,9 +8,11 @@
 use core::fmt;
 use std::borrow::Cow;
 use std::io;
+use std::sync::LazyLock;
 
 use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::engine::Simd;
+use base64::engine::general_purpose::PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
@@ -26,6 +28,9 @@ const ANSWER_BYTES: usize = 1000;
 
 /// Bytes of a blob that are encoded at once: whole groups of three.
 const BLOB_PIECE: usize = 384;
+
+/// Encodes with the widest registers of this machine.
+static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
 
 /// Reads the members of a request.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
@@ -53,9 +58,9 @@ impl Formatter for AwsJson {
         blob: &[u8],
     ) -> io::Result<()> {
         out.write_all(b"\"")?;
-        let mut digits = [0; BLOB_PIECE / 3 * 4];
+        let (base64, mut digits) = (&*BASE64, [0; BLOB_PIECE / 3 * 4]);
         for piece in blob.chunks(BLOB_PIECE) {
-            let written = BASE64_STANDARD.encode_slice(piece, &mut digits);
+            let written = base64.encode_slice(piece, &mut digits);
             out.write_all(
                 &digits[..written.expect("there is room for four digits of three bytes")],
             )?;
@@ -169,6 +174,8 @@ impl<T: fmt::Display> Serialize for Shown<T> {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::BASE64_STANDARD;
+
     use super::*;
 
     #[test]

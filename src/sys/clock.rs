@@ -9,6 +9,13 @@ pub fn nanoseconds() -> u64 {
     read(ClockId::Monotonic)
 }
 
+/// Seconds since 1970 as of the kernel's last tick, some milliseconds ago: a tenth of the price of the
+/// exact time.
+#[must_use]
+pub fn wall_second() -> i64 {
+    clock_gettime(ClockId::RealtimeCoarse).tv_sec
+}
+
 /// Nanoseconds of a processor that the calling thread has used. One system call.
 #[must_use]
 pub fn thread_nanoseconds() -> u64 {

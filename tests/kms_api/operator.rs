@@ -100,6 +100,56 @@ fn every_call_stands_in_the_audit_log_and_no_secret_does() {
     assert_eq!(other.status.code(), Some(65));
 }
 
+/// What lines have in common is written once; no call may be given what another one did.
+#[test]
+fn every_line_is_about_its_own_call() {
+    let (folder, home) = home();
+    let log = folder.path().join("audit");
+    let arguments = ["--audit", text(&log), "--admin", "127.0.0.1:0"];
+    let serve = Serve::start_with(&home, &arguments);
+    let signer = Signer::tester();
+    let mut connection = serve.connect();
+    let mut ask = |operation: &str, body: &str| connection.call(&signer, operation, body);
+    let made = [0, 1].map(|_| {
+        let made: Value = serde_json::from_str(&ask("CreateKey", "{}").body).unwrap();
+        made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
+    });
+    let address = admin_address(&serve);
+    let forecast = |fault: &str| {
+        let body = format!(r#"{{"faults": [{fault}]}}"#);
+        assert_eq!(admin(&address, "PUT", "/weather", "", &body).status, 200);
+    };
+    // A key, one that is not there, and what comes to neither: each behind each.
+    let (one, other) = (made[0].as_str(), made[1].as_str());
+    let (missing, injected) = ("alias/missing", "");
+    let asked = [
+        one, one, other, other, missing, missing, injected, injected, missing, one, injected,
+        other, missing, other, injected, one, missing, injected, other, one,
+    ];
+    for key in asked {
+        forecast(if key == injected { r#""KMSInternalException=100%""# } else { "" });
+        let key = if key == injected { one } else { key };
+        ask("GenerateDataKey", &format!(r#"{{"KeyId": "{key}", "KeySpec": "AES_256"}}"#));
+    }
+    serve.stop();
+    let events = calls(&log);
+    let (makings, uses) = events.split_at(2);
+    for (event, arn) in makings.iter().zip(&made) {
+        assert_eq!(event["resources"][0]["ARN"], **arn);
+    }
+    assert_eq!(uses.len(), asked.len());
+    for (event, key) in uses.iter().zip(asked) {
+        let is_used = key == one || key == other;
+        assert_eq!(event["resources"][0]["ARN"].as_str(), is_used.then_some(key), "{event}");
+        let data = &event["additionalEventData"];
+        assert_eq!(data["injected"].as_bool(), (key == injected).then_some(true), "{event}");
+        assert_eq!(data["keyMaterialId"].is_string(), is_used, "{event}");
+        assert_eq!(event["errorCode"].is_string(), !is_used, "{event}");
+    }
+    let verified = keymill(&home, &["audit", "verify", text(&log)]);
+    assert!(verified.status.success(), "{verified:?}");
+}
+
 #[test]
 fn a_changed_line_of_the_log_is_named() {
     let (folder, home) = home();
@@ -137,6 +187,11 @@ fn a_killed_endpoint_leaves_a_whole_log() {
     assert_eq!((&found["calls"], &found["unclean_ends"]), (&20.into(), &1.into()), "{found}");
 }
 
+fn admin_address(serve: &Serve) -> String {
+    let address = serve.talk.iter().find_map(|line| line.split_once("weather at http://"));
+    address.unwrap().1.to_owned()
+}
+
 fn admin(address: &str, method: &str, path: &str, headers: &str, body: &str) -> Reply {
     let mut connection = Connection::new(TcpStream::connect(address).unwrap());
     let bytes = body.len();
@@ -156,8 +211,7 @@ fn the_operator_sees_how_it_goes_and_changes_the_weather() {
     let latencies = folder.path().join("latencies.txt");
     let arguments = ["--admin", "127.0.0.1:0", "--latencies", text(&latencies)];
     let serve = Serve::start_with(&home, &arguments);
-    let address = serve.talk.iter().find_map(|line| line.split_once("weather at http://"));
-    let address = address.unwrap().1.to_owned();
+    let address = admin_address(&serve);
     let ask = |method, path, body| admin(&address, method, path, "", body);
     assert_eq!(ask("GET", "/healthz", "").status, 200);
     let random = || serve.connect().call(&Signer::tester(), "GenerateRandom", RANDOM).status;

@@ -4,7 +4,7 @@
 use core::cell::{Cell, RefCell};
 use core::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -62,6 +62,32 @@ impl Noted {
 
     pub(in crate::kms) fn material(&self, material: MaterialId) {
         self.material.set(Some(material));
+    }
+
+    /// The keys and the material that were used.
+    pub(super) fn used(&self) -> Used {
+        let keys = self.keys.borrow().each_ref().map(|key| key.as_ref().map(Arc::downgrade));
+        Used { keys, material: self.material.get() }
+    }
+}
+
+/// Keys and material that an event was about. The keys are held so far only that no other can stand
+/// in their place in memory.
+#[derive(Debug)]
+pub(super) struct Used {
+    keys: [Option<Weak<ServedKey>>; 2],
+    material: Option<MaterialId>,
+}
+
+impl Used {
+    /// Whether `noted` has the same.
+    pub(super) fn is(&self, noted: &Noted) -> bool {
+        let keys = noted.keys.borrow();
+        let is_same = |(ours, theirs): (&Option<Weak<_>>, &Option<Arc<_>>)| {
+            let ours = ours.as_ref().map(Weak::as_ptr);
+            ours == theirs.as_ref().map(Arc::as_ptr)
+        };
+        self.material == noted.material.get() && self.keys.iter().zip(&*keys).all(is_same)
     }
 }
 
@@ -135,6 +161,19 @@ impl Event<'_> {
         out.pop();
     }
 
+    /// Whether what is written of its keys is the same for all events about them.
+    pub(super) fn is_plain(&self) -> bool {
+        let is_ordinary = matches!(self.end, End::Done | End::Failed(_));
+        is_ordinary && self.noted.made.borrow().is_none()
+    }
+
+    /// Goes on with the members that its keys decide.
+    pub(super) fn write_keys(&self, out: &mut Vec<u8>) {
+        let mut json = Json(out);
+        self.write_additional(&mut json);
+        self.write_resources(json.member("resources"));
+    }
+
     /// Goes on with the other members; `time` is the one of the event.
     pub(super) fn write_own(&self, time: &str, out: &mut Vec<u8>) {
         let error = match self.end {
@@ -152,11 +191,9 @@ impl Event<'_> {
             json.member("errorMessage").text(message);
         }
         write_parameters(self.body, json.member("requestParameters"));
-        self.write_additional(&mut json);
         for (name, id) in [("requestID", self.request_id), ("eventID", self.id)] {
             json.member(name).text(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
         }
-        self.write_resources(json.member("resources"));
         if let Some(tls) = self.tls {
             self.write_tls(tls, json.member("tlsDetails"));
         }

@@ -36,7 +36,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use jiff::Timestamp;
 use tokio::time::timeout;
 
 pub use chain::Break;
@@ -46,6 +45,7 @@ pub use verify::{Fault, Report, Verification, verify};
 
 use super::error::Error;
 use crate::limits::{AUDIT_FILE_BYTES_DEFAULT, AUDIT_PLACE_WAIT, AUDIT_QUEUE_EVENTS};
+use crate::sys::clock;
 use files::Folder;
 use queue::{FreePlace, Queue};
 use writer::Writer;
@@ -168,7 +168,7 @@ pub(super) struct Place<'a>(FreePlace<'a>);
 impl Place<'_> {
     /// Puts `event` there, as `scribe` writes it.
     pub(super) fn fill(self, event: &Event<'_>, scribe: &mut Scribe) {
-        self.0.put(scribe.link(event, Timestamp::now()));
+        self.0.put(scribe.link(event, clock::wall_second()));
     }
 }
 

@@ -1,7 +1,8 @@
 //! Events as lines of JSON; each thread has a scribe of its own.
 //!
-//! Two thirds of a line are the same whenever the same caller calls the same operation, and the time
-//! is the same for a second. Both are written once and copied, and the first is hashed once.
+//! Two thirds of a line are the same whenever the same caller calls the same operation on the same
+//! key, and the time is the same for a second. Both are written once and copied, and the first is
+//! hashed once.
 
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::chain::Link;
-use super::event::Event;
+use super::event::{Event, Used};
 use crate::limits::AUDIT_SHARED_MAX;
 use crate::pipeline::authorize::Caller;
 use crate::spec::Operation;
@@ -26,33 +27,46 @@ pub(in crate::kms) struct Scribe {
     line: Vec<u8>,
 }
 
-/// What the events of a caller and an operation share: an object without its end.
+/// What the events of a caller and an operation share.
 #[derive(Debug)]
 struct Shared {
     _caller: Weak<Caller>,
+    start: Start,
+    /// The keys of the last of them, and the start that it shares with others about these keys.
+    used: Option<Used>,
+    about_them: Start,
+}
+
+/// The start of a line: an object without its end.
+#[derive(Debug, Default)]
+struct Start {
     text: Vec<u8>,
     hash: Sha256,
 }
 
 impl Scribe {
-    /// `event`, which happened `now`, for the chain.
-    pub(super) fn link(&mut self, event: &Event<'_>, now: Timestamp) -> Link<'_> {
+    /// `event`, which happened in the second `now` since 1970, for the chain.
+    pub(super) fn link(&mut self, event: &Event<'_>, now: i64) -> Link<'_> {
         let Self { shared, second, time, line } = self;
-        if time.is_empty() || *second != now.as_second() {
-            *second = now.as_second();
-            // Rounded down, as the second it stands for.
-            *time = format!("{:.0}", Timestamp::from_second(*second).unwrap_or(now));
+        if time.is_empty() || *second != now {
+            *second = now;
+            *time = format!("{:.0}", Timestamp::from_second(now).unwrap_or_default());
         }
         if shared.len() >= AUDIT_SHARED_MAX {
             shared.clear();
         }
         let name = (Rc::as_ptr(event.caller), event.operation);
         let shared = shared.entry(name).or_insert_with(|| Shared::of(event));
+        let is_plain = event.is_plain();
+        let start = if is_plain { shared.about_keys_of(event) } else { &shared.start };
         line.clear();
-        line.extend_from_slice(&shared.text);
+        line.extend_from_slice(&start.text);
         let end = line.len();
+        if !is_plain {
+            event.write_keys(line);
+        }
         event.write_own(time, line);
-        Link { open: line, hash: shared.hash.clone().chain_update(&line[end..]) }
+        Link { open: line, hash: start.hash.clone().chain_update(&line[end..]) }
     }
 }
 
@@ -60,7 +74,20 @@ impl Shared {
     fn of(event: &Event<'_>) -> Self {
         let mut text = Vec::new();
         event.write_shared(&mut text);
-        let hash = Sha256::new_with_prefix(&text);
-        Self { _caller: Rc::downgrade(event.caller), text, hash }
+        let start = Start { hash: Sha256::new_with_prefix(&text), text };
+        let caller = Rc::downgrade(event.caller);
+        Self { _caller: caller, start, used: None, about_them: Start::default() }
+    }
+
+    fn about_keys_of(&mut self, event: &Event<'_>) -> &Start {
+        let Self { start, used, about_them: Start { text, hash }, .. } = self;
+        if !used.as_ref().is_some_and(|used| used.is(event.noted)) {
+            text.clear();
+            text.extend_from_slice(&start.text);
+            event.write_keys(text);
+            *hash = start.hash.clone().chain_update(&text[start.text.len()..]);
+            *used = Some(event.noted.used());
+        }
+        &self.about_them
     }
 }

@@ -12,7 +12,7 @@ use crate::kms::target;
 /// Headers that decide what is done where, and must therefore be signed.
 static MUST_BE_SIGNED: [HeaderName; 2] = [HOST, target::HEADER];
 
-/// A list of signed headers, read once for all requests that have the same.
+/// A list of signed headers, read once for all requests of a client.
 #[derive(Debug)]
 pub(super) struct SignedHeaders {
     text: Box<str>,
@@ -34,17 +34,6 @@ impl SignedHeaders {
             names: text.split(';').map(name).collect(),
             unsigned: MUST_BE_SIGNED.iter().filter(is_missing).collect(),
         }
-    }
-
-    /// Whether it was read from `text`.
-    pub(super) fn is(&self, text: &str) -> bool {
-        *self.text == *text
-    }
-}
-
-impl Default for SignedHeaders {
-    fn default() -> Self {
-        Self::parse("")
     }
 }
 

@@ -1,9 +1,10 @@
 //! Signature Version 4 (IAM User Guide, "AWS Signature Version 4 for API requests"), the verifying
 //! side: from a signed request to the [`Caller`] who signed it.
 //!
-//! The signing key depends on the secret, day, Region and service only, so each thread remembers
-//! those of its callers; one request then costs two passes of SHA-256 and one HMAC. A key is
-//! remembered only after a signature under it was right, and forgotten with its principal.
+//! The signing key depends on the secret, day, Region and service only, and a client's requests begin
+//! their `Authorization` alike all day, so each thread remembers both of its [`Client`]s; one request
+//! then costs two passes of SHA-256 and one HMAC. A client is remembered only after a signature of its
+//! was right, and forgotten with its principal.
 //!
 //! Everything but the comparison works on what the client sent in the clear. The comparison takes
 //! the same time wherever the two signatures differ.
@@ -42,6 +43,9 @@ use crate::spec::key_id::Scope;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "kms";
 const TERMINATOR: &str = "aws4_request";
+/// What stands in front of a signature, and how long one is.
+const SIGNATURE: &str = "Signature=";
+const SIGNATURE_DIGITS: usize = 64;
 const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
@@ -63,17 +67,21 @@ pub(super) struct Signed<'a> {
 /// Verifies signatures; one for each thread.
 #[derive(Debug, Default)]
 pub(super) struct Verifier {
-    /// By the text of the credential: access key id and scope.
-    signers: HashMap<Box<str>, KnownSigner>,
-    /// Those of the last request; most clients sign the same ones every time.
-    signed_headers: SignedHeaders,
+    /// By what their requests have in common.
+    clients: HashMap<Box<str>, Rc<Client>>,
+    /// Who called last.
+    last: Option<Rc<Client>>,
     /// The canonical request in the making, kept for its room.
     canonical: Vec<u8>,
 }
 
-/// A caller whose signing key is known.
+/// What all requests of a client have in common for a day, and what follows from it.
 #[derive(Debug)]
-struct KnownSigner {
+struct Client {
+    /// Their `Authorization` header up to the signature.
+    start: Box<str>,
+    scope: Box<str>,
+    signed_headers: SignedHeaders,
     caller: Rc<Caller>,
     key: HmacKey,
 }
@@ -87,56 +95,100 @@ impl Verifier {
         request: &Signed<'_>,
         now: Timestamp,
     ) -> Result<Rc<Caller>, Error> {
-        let authorization = Authorization::of(request)?;
-        let access_key_id = authorization.credential.split('/').next().unwrap_or_default();
-        let principal = snapshot.principal(access_key_id);
-        let principal = principal.ok_or_else(unrecognized_client)?;
-        check_token(principal, request.headers.get(X_AMZ_SECURITY_TOKEN), now)?;
-        let Self { signers, signed_headers, canonical } = self;
-        let known = signers.get(authorization.credential);
-        let known = known.filter(|signer| Arc::ptr_eq(&signer.caller.principal, principal));
-        let fresh = match known {
-            Some(_) => None,
-            None => {
-                Some(KnownSigner::new(principal, &Credential::parse(authorization.credential)?))
-            }
+        let (text, date) = (authorization(request)?, date_of(request.headers));
+        let token = request.headers.get(X_AMZ_SECURITY_TOKEN);
+        let known = date.and_then(|date| Some((self.known(snapshot, text)?, date)));
+        let is_known = known.is_some();
+        let (client, signature, date) = if let Some(((client, signature), date)) = known {
+            check_token(&client.caller.principal, token, now)?;
+            (client, signature, date)
+        } else {
+            let authorization = Authorization::parse(text, date)?;
+            let access_key_id = authorization.access_key_id();
+            let principal = snapshot.principal(access_key_id).ok_or_else(unrecognized_client)?;
+            check_token(principal, token, now)?;
+            let client = Rc::new(Client::new(principal, &authorization)?);
+            (client, authorization.signature, authorization.date)
         };
-        let signer = fresh.as_ref().or(known).ok_or_else(unrecognized_client)?;
-        let scope = &authorization.credential[access_key_id.len() + 1..];
-        check_date(scope, authorization.date, now)?;
-        if !signed_headers.is(authorization.signed_headers) {
-            *signed_headers = SignedHeaders::parse(authorization.signed_headers);
-        }
-        canonical_request(request, signed_headers, canonical)?;
-        let expected = signature(&signer.key, authorization.date, scope, canonical);
-        if !is_same(&expected, authorization.signature) {
+        check_date(&client.scope, date, now)?;
+        canonical_request(request, &client.signed_headers, &mut self.canonical)?;
+        let expected = self::signature(&client.key, date, &client.scope, &self.canonical);
+        if !is_same(&expected, signature) {
             return Err(does_not_match());
         }
-        let caller = Rc::clone(&signer.caller);
-        if let Some(fresh) = fresh {
-            if signers.len() >= SIGNING_KEYS_MAX {
-                signers.clear();
-            }
-            signers.insert(authorization.credential.into(), fresh);
+        let caller = Rc::clone(&client.caller);
+        if !is_known {
+            self.remember(&client);
         }
+        self.last = Some(client);
         Ok(caller)
+    }
+
+    /// The client whose requests begin as `text` does, and the signature behind it.
+    fn known<'t>(&self, snapshot: &Snapshot, text: &'t str) -> Option<(Rc<Client>, &'t str)> {
+        let end = text.len().checked_sub(SIGNATURE_DIGITS)?;
+        let (start, signature) = text.split_at_checked(end)?;
+        let last = self.last.as_ref().filter(|last| *last.start == *start);
+        let client = last.or_else(|| self.clients.get(start))?;
+        let principal = &client.caller.principal;
+        let current = snapshot.principal(principal.record().access_key_id())?;
+        Arc::ptr_eq(principal, current).then(|| (Rc::clone(client), signature))
+    }
+
+    fn remember(&mut self, client: &Rc<Client>) {
+        if client.start.is_empty() {
+            return;
+        }
+        if self.clients.len() >= SIGNING_KEYS_MAX {
+            self.clients.clear();
+        }
+        self.clients.insert(client.start.clone(), Rc::clone(client));
     }
 }
 
-impl KnownSigner {
-    fn new(principal: &Arc<ServedPrincipal>, credential: &Credential<'_>) -> Self {
+impl Client {
+    fn new(
+        principal: &Arc<ServedPrincipal>,
+        authorization: &Authorization<'_>,
+    ) -> Result<Self, Error> {
+        let credential = Credential::parse(authorization.credential)?;
         let region = credential.region.clone();
         let account = principal.record().account();
         let scope = Scope { partition: region.partition(), region, account };
         let secret = principal.secret().expose();
         let key = signing_key(secret, credential.date, scope.region.as_str(), SERVICE);
-        Self { caller: Rc::new(Caller::new(Arc::clone(principal), scope)), key }
+        Ok(Self {
+            start: authorization.start().unwrap_or_default().into(),
+            scope: authorization.credential[authorization.access_key_id().len() + 1..].into(),
+            signed_headers: SignedHeaders::parse(authorization.signed_headers),
+            caller: Rc::new(Caller::new(Arc::clone(principal), scope)),
+            key,
+        })
     }
+}
+
+/// The `Authorization` header, which must be the only way in which the request is signed.
+fn authorization<'a>(request: &Signed<'a>) -> Result<&'a str, Error> {
+    let header = request.headers.get(AUTHORIZATION).ok_or_else(missing_token)?;
+    if request.query.is_some_and(|query| query.contains("X-Amz-Algorithm=")) {
+        return Err(invalid_signature(
+            "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP \
+             header.",
+        ));
+    }
+    header.to_str().map_err(|_| guesses::other_scheme())
+}
+
+/// When a request was signed, by its own word.
+fn date_of(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &HeaderName| headers.get(name)?.to_str().ok();
+    text(&X_AMZ_DATE).or_else(|| text(&DATE))
 }
 
 /// The parts of an `Authorization` header, with the date that goes with it.
 #[derive(Debug)]
 struct Authorization<'a> {
+    text: &'a str,
     credential: &'a str,
     signed_headers: &'a str,
     signature: &'a str,
@@ -144,15 +196,7 @@ struct Authorization<'a> {
 }
 
 impl<'a> Authorization<'a> {
-    fn of(request: &Signed<'a>) -> Result<Self, Error> {
-        let header = request.headers.get(AUTHORIZATION).ok_or_else(missing_token)?;
-        if request.query.is_some_and(|query| query.contains("X-Amz-Algorithm=")) {
-            return Err(invalid_signature(
-                "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as \
-                 HTTP header.",
-            ));
-        }
-        let text = header.to_str().map_err(|_| guesses::other_scheme())?;
+    fn parse(text: &'a str, date: Option<&'a str>) -> Result<Self, Error> {
         let parts = text.strip_prefix(ALGORITHM).and_then(|parts| parts.strip_prefix(' '));
         let parts = parts.ok_or_else(guesses::other_scheme)?;
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
@@ -166,8 +210,6 @@ impl<'a> Authorization<'a> {
             // Of several, the first counts.
             part.get_or_insert(value);
         }
-        let header_text = |name: &HeaderName| request.headers.get(name)?.to_str().ok();
-        let date = header_text(&X_AMZ_DATE).or_else(|| header_text(&DATE));
         let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
             (credential, signature, signed_headers, date)
         else {
@@ -188,7 +230,18 @@ impl<'a> Authorization<'a> {
             message += &format!("Authorization={text}");
             return Err(Error::new("IncompleteSignatureException", message));
         };
-        Ok(Self { credential, signed_headers, signature, date })
+        Ok(Self { text, credential, signed_headers, signature, date })
+    }
+
+    fn access_key_id(&self) -> &'a str {
+        self.credential.split('/').next().unwrap_or_default()
+    }
+
+    /// What stands in front of the signature, if that is all there is behind it, and the only one.
+    fn start(&self) -> Option<&'a str> {
+        let start = self.text.strip_suffix(self.signature)?;
+        let is_only_one = start.find(SIGNATURE) == Some(start.len().checked_sub(SIGNATURE.len())?);
+        (is_only_one && self.signature.len() == SIGNATURE_DIGITS).then_some(start)
     }
 }
 

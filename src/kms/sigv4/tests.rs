@@ -186,11 +186,26 @@ impl Recorded {
         Self { headers, body, now: parse_date(date).unwrap() }
     }
 
+    fn signed(&self) -> Signed<'_> {
+        let (headers, body) = (&self.headers, self.body.as_bytes());
+        Signed { method: "POST", path: "/", query: None, headers, body }
+    }
+
+    /// What a verifier says, be it new or one who knows the clients.
     fn verify(&self, served: &ServedKeystore) -> Result<Rc<Caller>, Error> {
-        let Self { headers, body, now } = self;
-        let body = body.as_bytes();
-        let request = Signed { method: "POST", path: "/", query: None, headers, body };
-        Verifier::default().verify(&served.snapshot(), &request, *now)
+        let said = Verifier::default().verify(&served.snapshot(), &self.signed(), self.now);
+        let arn = |said: &Result<Rc<Caller>, Error>| {
+            said.as_ref().map(|caller| caller.principal.arn().to_owned()).map_err(Clone::clone)
+        };
+        let mut knowing = Verifier::default();
+        for known in recorded() {
+            knowing.verify(&served.snapshot(), &known.signed(), known.now).unwrap();
+        }
+        for _ in 0..2 {
+            let again = knowing.verify(&served.snapshot(), &self.signed(), self.now);
+            assert_eq!(arn(&again), arn(&said), "{:?}", self.headers);
+        }
+        said
     }
 }
 
@@ -307,23 +322,16 @@ fn a_session_signs_its_token() {
 }
 
 #[test]
-fn a_remembered_signer_is_forgotten_with_its_principal() {
+fn a_remembered_client_is_forgotten_with_its_principal() {
     let (_home, served) = served();
     let [request, ..] = recorded();
-    let signed = Signed {
-        method: "POST",
-        path: "/",
-        query: None,
-        headers: &request.headers,
-        body: request.body.as_bytes(),
-    };
     let mut verifier = Verifier::default();
     for _ in 0..2 {
-        verifier.verify(&served.snapshot(), &signed, request.now).unwrap();
+        verifier.verify(&served.snapshot(), &request.signed(), request.now).unwrap();
     }
-    assert_eq!(verifier.signers.len(), 1);
+    assert_eq!(verifier.clients.len(), 1);
     served.change(&served.scope().clone(), |keystore| keystore.delete_principal("tester")).unwrap();
-    let refused = verifier.verify(&served.snapshot(), &signed, request.now);
+    let refused = verifier.verify(&served.snapshot(), &request.signed(), request.now);
     assert_eq!(refused.unwrap_err(), unrecognized_client());
 }
 

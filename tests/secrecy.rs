@@ -175,7 +175,7 @@ fn child_with_a_secret() {
 fn child_with_a_pool() {
     let mut options = PoolOptions::new(&[], Backend::Portable);
     options.pools.push((SPEC, Marks { low: 1, ready: 200, depth: 0 }));
-    options.at_least = Protection::Secret;
+    (options.at_least, options.make_way) = (Protection::Secret, false);
     let pools = match Pools::start(&options) {
         Ok(pools) => pools,
         Err(error) => {
@@ -283,7 +283,7 @@ fn serve(arguments: &[&str], memlock: &str) -> (bool, Vec<String>) {
         // The limit binds whoever lacks this right.
         words.extend(["setpriv", "--bounding-set", "-ipc_lock", "--inh-caps", "-ipc_lock"]);
     }
-    words.extend([env!("CARGO_BIN_EXE_keymill"), "serve", "--listen", "127.0.0.1:0"]);
+    words.extend([env!("CARGO_BIN_EXE_keymill"), "serve", "--listen", "127.0.0.1:0", "--eager"]);
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).args(arguments).env("KEYMILL_HOME", home.path());
     let mut child =

@@ -90,7 +90,7 @@ class Keymill:
     @contextlib.contextmanager
     def serve(self, *options):
         """A running server, stopped at the end."""
-        command = [self.program, "--home", self.folder / "home", "serve", "--listen", "127.0.0.1:0"]
+        command = [self.program, "--home", self.folder / "home", "serve", "--eager", "--listen", "127.0.0.1:0"]
         command += map(str, options)
         pipe = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
         with subprocess.Popen(command, **pipe) as server:

@@ -38,7 +38,8 @@ impl House {
         let keystore = Keystore::init(&home, OpenOptions::default()).unwrap();
         let keystore = Arc::new(ServedKeystore::new(keystore).unwrap());
         let options = PoolOptions::of_every_spec(&[], Backend::Portable);
-        let pools = Pools::start(&PoolOptions { producers: Some(1), ..options }).unwrap();
+        let pools =
+            Pools::start(&PoolOptions { producers: Some(1), make_way: false, ..options }).unwrap();
         let source = Arc::new(PooledSource::new(Arc::new(pools), policy));
         let path = folder.path().join("ring");
         let door = Door::open(&path, Hall::new(Arc::clone(&keystore), source)).unwrap();

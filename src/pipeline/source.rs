@@ -151,7 +151,7 @@ mod tests {
     fn on_demand(specs: &[KeyPairSpec], policy: EmptyPool) -> PooledSource {
         let mut options = PoolOptions::new(&[], BackendChoice::Auto.select().unwrap());
         options.on_demand = specs.iter().map(|&spec| (spec, Marks::of_pairs(spec, 20))).collect();
-        options.producers = Some(2);
+        (options.producers, options.make_way) = (Some(2), false);
         PooledSource::new(Arc::new(Pools::start(&options).unwrap()), policy)
     }
 

@@ -128,7 +128,7 @@ mod tests {
         let backend = BackendChoice::Auto.select().unwrap();
         let mut options = PoolOptions::new(&[], backend);
         options.on_demand = vec![(SPEC, Marks::of_pairs(SPEC, ready))];
-        options.producers = Some(2);
+        (options.producers, options.make_way) = (Some(2), false);
         let (pools, mut feeds) = Pools::start_fed(&options, &[SPEC]).unwrap();
         (pools, feeds.pop().unwrap())
     }

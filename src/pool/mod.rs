@@ -22,7 +22,8 @@
 //! - **Fed.** A pool may get its pairs from elsewhere first, a sealed pool on the disk, through a
 //!   [`Feed`]; its producers begin when that has ended.
 //! - **Takers come first.** A taker takes no lock that a producer holds; what it takes is ready.
-//!   Producers are of the scheduler's idle class, so that a taker that wakes gets its core at once.
+//!   Producers are of the scheduler's idle class unless told otherwise, so that a taker that wakes gets
+//!   its core at once.
 //!
 //! Pools that outlive the process lie sealed on the disk: see [`sealed`].
 
@@ -51,6 +52,7 @@ use crate::crypto::KeyPairBatch;
 use crate::limits::POOL_WAIT_MAX;
 use crate::spec::KeyPairSpec;
 use crate::sys::features::Backend;
+use crate::sys::priority::yield_to_others;
 use crate::sys::secret_memory::Protection;
 use crate::sys::team;
 
@@ -75,6 +77,9 @@ pub struct PoolOptions {
     pub backend: Backend,
     /// Number of producers; one for each core of this process if not said.
     pub producers: Option<usize>,
+    /// Whether producers make way for every other thread of this machine, so that takers never wait
+    /// for a core; beside lasting other work they then hardly come to anything.
+    pub make_way: bool,
     /// Refuse to start with secret memory weaker than this.
     pub at_least: Protection,
 }
@@ -84,8 +89,14 @@ impl PoolOptions {
     #[must_use]
     pub fn new(specs: &[KeyPairSpec], backend: Backend) -> Self {
         let pools = specs.iter().map(|&spec| (spec, Marks::of(spec))).collect();
-        let on_demand = Vec::new();
-        Self { pools, on_demand, backend, producers: None, at_least: Protection::Undumped }
+        Self {
+            pools,
+            on_demand: Vec::new(),
+            backend,
+            producers: None,
+            make_way: true,
+            at_least: Protection::Undumped,
+        }
     }
 
     /// A pool of every spec: those of `kept` hold so many pairs from the start on, the others
@@ -183,10 +194,14 @@ impl Pools {
         let is_fed = |number: &usize| shared.stocks[*number].is_fed();
         let fed = (0..shared.stocks.len()).filter(is_fed);
         let feeds = fed.map(|number| Feed::of(&shared, number)).collect();
-        let producers = WaitGroup::new();
+        let (producers, make_way) = (WaitGroup::new(), options.make_way);
         let (theirs, here) = (shared.clone(), producers.clone());
         team.spawn_broadcast(move |context| {
             let _is_waited_for = here.clone();
+            if make_way {
+                // Works all the same if refused, only less politely.
+                let _is_granted = yield_to_others();
+            }
             producer::run(&theirs, &theirs.diaries[context.index()], &*make);
         });
         Ok((Self { shared, producers: Some(producers), team }, feeds))

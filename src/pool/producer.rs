@@ -12,7 +12,6 @@ use super::status::ProducerStatus;
 use crate::spec::KeyPairSpec;
 use crate::sys::clock::thread_nanoseconds;
 use crate::sys::counters::Counters;
-use crate::sys::priority::yield_to_others;
 
 /// Makes a maker; each producer has its own of every spec.
 pub(super) type Make = dyn Fn(KeyPairSpec) -> Result<Box<dyn Maker>, MakeError> + Send + Sync;
@@ -53,8 +52,6 @@ impl Diary {
 
 /// Works until the pools are closed.
 pub(super) fn run(shared: &Shared, diary: &Diary, make: &Make) {
-    // Works all the same if refused, only less politely.
-    let _is_granted = yield_to_others();
     let mut makers: Vec<Option<Box<dyn Maker>>> = shared.stocks.iter().map(|_| None).collect();
     let mut warm = Counters::of_this_thread();
     while !shared.is_stopping() {

@@ -49,6 +49,7 @@ fn options(ready: usize, producers: usize) -> PoolOptions {
     PoolOptions {
         pools: vec![(SPEC, Marks { low: ready / 2, ready, depth: 0 })],
         producers: Some(producers),
+        make_way: false,
         ..PoolOptions::new(&[], Backend::Portable)
     }
 }
@@ -125,7 +126,7 @@ fn real_pairs_of_every_kind_come_out_checked_and_once() {
     use crate::crypto::check::check_pair;
     let specs = [KeyPairSpec::EccNistP256, KeyPairSpec::Rsa2048, KeyPairSpec::MlKem512];
     let backend = crate::sys::features::BackendChoice::Auto.select().unwrap();
-    let mut options = PoolOptions::new(&specs, backend);
+    let mut options = PoolOptions { make_way: false, ..PoolOptions::new(&specs, backend) };
     for (_, marks) in &mut options.pools {
         *marks = Marks { low: 8, ready: 12, depth: marks.depth.min(4) };
     }

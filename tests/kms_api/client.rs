@@ -97,7 +97,11 @@ impl TestServer {
                 .unwrap();
         }
         let backend = BackendChoice::Auto.select().unwrap();
-        let pools = PoolOptions { producers: Some(1), ..PoolOptions::of_every_spec(&[], backend) };
+        let pools = PoolOptions {
+            producers: Some(1),
+            make_way: false,
+            ..PoolOptions::of_every_spec(&[], backend)
+        };
         let pools = Arc::new(Pools::start(&pools).unwrap());
         let source = PooledSource::new(pools, empty_pool);
         let keystore = Arc::new(ServedKeystore::with(keystore, served).unwrap());

@@ -47,7 +47,7 @@ impl Serve {
         let mut child = Command::new(KEYMILL)
             .arg("--home")
             .arg(home)
-            .args(["serve", "--listen", "127.0.0.1:0", "--threads", "1"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--threads", "1", "--eager"])
             .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

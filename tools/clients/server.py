@@ -69,7 +69,7 @@ class Server:
 
     def start(self):
         """Starts it, once more at the address that it had."""
-        serve = self.home.command("serve", "--listen", self.address, *self.options)
+        serve = self.home.command("serve", "--listen", self.address, "--eager", *self.options)
         # A session of its own, so that what the command line before it starts ends with it.
         self.process = subprocess.Popen(
             [*self.before, *serve], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

@@ -389,6 +389,10 @@ pub struct Serve {
     /// Key pairs to keep ready from the start on, of each spec; others are made once asked for
     #[arg(long, value_name = "SPEC=N", value_delimiter = ',')]
     pub pool: Vec<PoolSize>,
+    /// Make key pairs beside whatever else this machine does, not only when it would be idle; calls may
+    /// then wait for a core while pools are filled
+    #[arg(long)]
+    pub eager: bool,
     /// Folder of sealed pools (keymill pool fill) to hand key pairs out of first; what they lack is
     /// made
     #[arg(long, value_name = "DIR")]

@@ -42,7 +42,8 @@ pub fn start(
     let at_least = wanted.require_secret_memory.unwrap_or(Protection::Undumped);
     tell_protection(at_least)?;
     let kept: Vec<_> = wanted.pool.iter().map(|pool| (pool.spec, pool.pairs)).collect();
-    let options = PoolOptions { at_least, ..PoolOptions::of_every_spec(&kept, backend) };
+    let every_spec = PoolOptions::of_every_spec(&kept, backend);
+    let options = PoolOptions { at_least, make_way: !wanted.eager, ..every_spec };
     let fed: Vec<_> = reserves.iter().map(|reserve| reserve.pool().spec()).collect();
     let (pools, feeds) = Pools::start_fed(&options, &fed).map_err(|error| {
         let code = match error.kind() {

@@ -72,7 +72,11 @@ impl Served {
 
 fn feed(reserves: Reserves, tell: Tell) -> (Arc<Pools>, Feeders) {
     let specs: Vec<_> = reserves.iter().map(|reserve| reserve.pool().spec()).collect();
-    let options = PoolOptions { producers: Some(1), ..PoolOptions::of_every_spec(&[], backend()) };
+    let options = PoolOptions {
+        producers: Some(1),
+        make_way: false,
+        ..PoolOptions::of_every_spec(&[], backend())
+    };
     let (pools, feeds) = Pools::start_fed(&options, &specs).unwrap();
     let pools = Arc::new(pools);
     let feeders = Feeders::start(&pools, feeds, reserves, backend(), tell).unwrap();

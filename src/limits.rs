@@ -181,7 +181,7 @@ pub const STOP_SECONDS_MAX: u64 = 10;
 /// How far the clock of a client may be off, in seconds (`SigV4` of the services that speak JSON).
 pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
 
-/// Most signing keys one thread remembers; each is good for one principal, Region and day.
+/// Most clients one thread remembers, each with the signing key of a principal, a Region and a day.
 pub const SIGNING_KEYS_MAX: usize = 1024;
 
 /// Most operations with keys whose decision is remembered for one caller.

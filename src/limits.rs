@@ -302,7 +302,8 @@ pub const LATENCY_SIGMA_MAX: f64 = 5.0;
 /// Most quotas that are counted before those that are full are forgotten.
 pub const QUOTA_BUCKETS_MAX: usize = 1 << 16;
 
-/// Most events of the audit log that wait to be written; a killed process loses so many at most.
+/// Most events of the audit log that wait to be written; a killed process loses so many at most, and
+/// a page of them.
 pub const AUDIT_QUEUE_EVENTS: usize = 8192;
 
 /// How long a call waits for a place in the audit log.

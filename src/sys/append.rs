@@ -19,15 +19,24 @@ const DIRECT_BYTES_MAX: usize = 1 << 20;
 /// A file to whose end bytes are written.
 ///
 /// Of a large piece the whole pages of the file go from memory to the disk (`O_DIRECT`, open(2)),
-/// which costs the processor half of what the page cache does; what is left of a page at either end
-/// goes through the cache, so that all of a piece is in the file, for every reader, when it is
-/// written. No page of the file is written in both ways.
+/// which costs the processor half of what the page cache does. What is left, less than a page, waits
+/// in memory for what follows, or until it is told to [`settle`](Self::settle) for the cache.
+///
+/// A power cut takes from the end only: nothing goes past the cache before all that is in front of it
+/// is on its way to the disk. A page that is in the cache in part is written once more with what
+/// follows it, and the kernel writes the part first; what else is there is waited for.
 #[derive(Debug)]
 pub struct AppendFile {
     file: File,
     /// The way past the page cache, if there is one.
     direct: Option<Direct>,
     bytes: u64,
+    /// What the last page has of the file, if it is not full.
+    end: Vec<u8>,
+    /// Whether that is in memory only.
+    is_held: bool,
+    /// Whether pages in front of the last may be in the cache only.
+    is_cached: bool,
 }
 
 #[derive(Debug)]
@@ -45,39 +54,76 @@ impl AppendFile {
     /// [`io::ErrorKind::AlreadyExists`] if there is one, or what the system says.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Self { file, direct: Direct::open(path).ok(), bytes: 0 })
+        let direct = Direct::open(path).ok();
+        let end = Vec::with_capacity(PAGE_BYTES);
+        Ok(Self { file, direct, bytes: 0, end, is_held: false, is_cached: false })
     }
 
-    /// Bytes that were appended.
+    /// Bytes that were appended, be they in the file yet or not.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Writes `piece` behind the others.
+    /// Whether all that was appended is in the file.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        !self.is_held
+    }
+
+    /// Writes `piece` behind the others, but for the end of a large one.
     ///
     /// # Errors
     ///
     /// What the system says; nothing counts as appended then, and the next attempt writes over what
     /// is there of it.
     pub fn append(&mut self, piece: &[u8]) -> io::Result<()> {
-        let direct = self.direct.take_if(|_| piece.len() >= DIRECT_BYTES_MIN);
-        let (mut rest, mut at) = (piece, self.bytes);
-        if let Some(mut direct) = direct {
-            let to_page = at.next_multiple_of(PAGE_BYTES as u64) - at;
-            let (start, behind) = piece.split_at(usize::try_from(to_page).unwrap_or_default());
-            let (pages, end) = behind.split_at(behind.len() / PAGE_BYTES * PAGE_BYTES);
-            self.file.write_all_at(start, at)?;
-            // A file system may grant the way and then refuse it: what follows goes through the
-            // cache.
-            if direct.write(pages, at + to_page).is_ok() {
-                self.direct = Some(direct);
-                (rest, at) = (end, at + to_page + pages.len() as u64);
-            }
+        let in_last_page = self.end.len() + piece.len();
+        let is_direct = piece.len() >= DIRECT_BYTES_MIN && self.append_pages(piece)?;
+        if !is_direct {
+            self.settle()?;
+            self.file.write_all_at(piece, self.bytes)?;
+            self.is_cached |= in_last_page >= PAGE_BYTES;
         }
-        self.file.write_all_at(rest, at)?;
         self.bytes += piece.len() as u64;
+        let fresh = piece.len().min(in_last_page % PAGE_BYTES);
+        if in_last_page >= PAGE_BYTES {
+            self.end.clear();
+        }
+        self.end.extend_from_slice(&piece[piece.len() - fresh..]);
+        self.is_held = is_direct && !self.end.is_empty();
         Ok(())
+    }
+
+    /// Writes what is left of a large piece.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; it is still left then.
+    pub fn settle(&mut self) -> io::Result<()> {
+        if self.is_held {
+            self.file.write_all_at(&self.end, self.bytes - self.end.len() as u64)?;
+            self.is_held = false;
+        }
+        Ok(())
+    }
+
+    /// Writes as much of `piece` as fills pages past the cache; whether that went.
+    fn append_pages(&mut self, piece: &[u8]) -> io::Result<bool> {
+        let Some(direct) = &mut self.direct else { return Ok(false) };
+        if self.is_cached {
+            self.file.sync_data()?;
+            self.is_cached = false;
+        }
+        let bytes = (self.end.len() + piece.len()) / PAGE_BYTES * PAGE_BYTES - self.end.len();
+        let at = self.bytes - self.end.len() as u64;
+        let went = direct.write(&self.end, &piece[..bytes], at).is_ok();
+        if !went {
+            // A file system may grant the way and then refuse it: from then on all goes through the
+            // cache.
+            self.direct = None;
+        }
+        Ok(went)
     }
 
     /// Waits until all of it is on the disk.
@@ -85,8 +131,11 @@ impl AppendFile {
     /// # Errors
     ///
     /// What the system says.
-    pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.settle()?;
+        self.file.sync_data()?;
+        self.is_cached = false;
+        Ok(())
     }
 }
 
@@ -97,12 +146,17 @@ impl Direct {
         Ok(Self { file, room: StagingMemory::new(DIRECT_BYTES_MAX)? })
     }
 
-    fn write(&mut self, pages: &[u8], mut at: u64) -> io::Result<()> {
-        for piece in pages.chunks(DIRECT_BYTES_MAX) {
-            let room = &mut self.room.bytes()[..piece.len()];
-            room.copy_from_slice(piece);
-            self.file.write_all_at(room, at)?;
-            at += piece.len() as u64;
+    /// Writes `start` and `pages` behind it, which are whole pages together, to `at`.
+    fn write(&mut self, start: &[u8], mut pages: &[u8], mut at: u64) -> io::Result<()> {
+        let mut start = start;
+        while !pages.is_empty() {
+            let (first, others) = self.room.bytes().split_at_mut(start.len());
+            let count = others.len().min(pages.len());
+            first.copy_from_slice(start);
+            others[..count].copy_from_slice(&pages[..count]);
+            let bytes = start.len() + count;
+            self.file.write_all_at(&self.room.bytes()[..bytes], at)?;
+            (start, pages, at) = (&[], &pages[count..], at + bytes as u64);
         }
         Ok(())
     }
@@ -120,17 +174,30 @@ mod tests {
         let refused = AppendFile::create(&path).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         let mut expected = Vec::new();
-        let sizes = [1, PAGE_BYTES - 1, PAGE_BYTES, 7, DIRECT_BYTES_MIN - 1, DIRECT_BYTES_MIN];
-        let large = [DIRECT_BYTES_MAX - 1, 3, DIRECT_BYTES_MAX * 2 + 5, DIRECT_BYTES_MIN + 1, 0, 9];
-        for (number, bytes) in sizes.into_iter().chain(large).enumerate() {
+        let (min, max) = (DIRECT_BYTES_MIN, DIRECT_BYTES_MAX);
+        let small = [1, PAGE_BYTES - 1, PAGE_BYTES, 7, min - 1];
+        let large = [min, max - 1, max * 2 + 5, min + 1, min + PAGE_BYTES - 1];
+        // Every size behind every other, settled in between in every second round.
+        let sizes = small.into_iter().chain(large).chain([0, 9]);
+        for (number, bytes) in sizes
+            .clone()
+            .flat_map(|one| sizes.clone().flat_map(move |other| [one, other]))
+            .enumerate()
+        {
             let byte = |at: usize| u8::try_from((at / 3 + number * 31) % 251).unwrap();
             let piece: Vec<u8> = (0..bytes).map(byte).collect();
             file.append(&piece).unwrap();
             expected.extend_from_slice(&piece);
             assert_eq!(file.bytes(), expected.len() as u64);
-            assert!(std::fs::read(&path).unwrap() == expected, "after piece {number}");
+            let there = std::fs::metadata(&path).unwrap().len();
+            let left = file.bytes() - there;
+            assert!(left < PAGE_BYTES as u64 && file.is_settled() == (left == 0), "{left} left");
+            if number % 2 == 0 {
+                file.settle().unwrap();
+            }
         }
         file.sync().unwrap();
+        assert!(std::fs::read(&path).unwrap() == expected);
     }
 
     /// Where the way past the cache is refused, everything is written all the same.
@@ -146,7 +213,7 @@ mod tests {
         let piece = vec![7; DIRECT_BYTES_MIN + 100];
         file.append(b"start").unwrap();
         file.append(&piece).unwrap();
-        assert!(file.direct.is_none());
+        assert!(file.direct.is_none() && file.is_settled());
         assert_eq!(std::fs::read(&path).unwrap(), [b"start", &*piece].concat());
     }
 }

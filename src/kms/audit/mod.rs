@@ -12,9 +12,9 @@
 //! writer    chain, file, rotation                      one thread
 //! ```
 //!
-//! A clean stop writes everything. If the process is killed, what stands in the queue is lost:
-//! [`AUDIT_QUEUE_EVENTS`] at most, some milliseconds' worth where the disk keeps up. A power cut loses
-//! one second more ([`AUDIT_SYNC`]). While the disk takes nothing, calls are refused; a call whose
+//! A clean stop writes everything. If the process is killed, what stands in the queue is lost, and the
+//! last page under load: [`AUDIT_QUEUE_EVENTS`] and a few at most, some milliseconds' worth where the
+//! disk keeps up. A power cut loses one second more ([`AUDIT_SYNC`]), from the end. While the disk takes nothing, calls are refused; a call whose
 //! event has no place is not made.
 
 mod chain;

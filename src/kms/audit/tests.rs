@@ -10,16 +10,22 @@ fn start(folder: &Path, file_bytes: u64) -> Audit {
     Audit::start(&AuditOptions { folder: folder.to_owned(), file_bytes }).unwrap()
 }
 
-/// Puts numbered events into the log and stops it.
-fn write(folder: &Path, file_bytes: u64, events: u64) -> Head {
-    let audit = start(folder, file_bytes);
+/// Puts numbered events of at least so many bytes into the log.
+fn put_numbered(audit: &Audit, events: u64, bytes: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         for number in 0..events {
-            let event = format!(r#"{{"eventSource":"test","number":{number}}}"#).into_bytes();
-            audit.place().await.unwrap().0.put(Link::of(&event));
+            let fill = "x".repeat(bytes);
+            let event = format!(r#"{{"eventSource":"test","number":{number},"fill":"{fill}"}}"#);
+            audit.place().await.unwrap().0.put(Link::of(event.as_bytes()));
         }
     });
+}
+
+/// Puts numbered events into the log and stops it.
+fn write(folder: &Path, file_bytes: u64, events: u64) -> Head {
+    let audit = start(folder, file_bytes);
+    put_numbered(&audit, events, 0);
     audit.stop().unwrap().unwrap()
 }
 
@@ -132,6 +138,27 @@ fn an_unfinished_line_is_cut_off_and_an_unclean_end_is_told() {
     let report = whole(folder.path());
     assert_eq!((report.files, report.calls, report.unclean_ends), (2, 6, 1));
     assert!(report.is_ended);
+}
+
+/// As a process finds it that starts behind one that was killed, at any time.
+#[test]
+fn what_is_there_meanwhile_is_whole_but_for_its_end() {
+    const EVENTS: u64 = 30_000;
+    let [folder, copy] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [log, copied] = [&folder, &copy].map(|folder| folder.path().join("audit-000001.jsonl"));
+    let audit = start(folder.path(), 1 << 30);
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| put_numbered(&audit, EVENTS, 1000));
+        let mut calls = 0;
+        while !writing.is_finished() {
+            fs::copy(&log, &copied).unwrap();
+            let report = whole(copy.path());
+            assert!(report.calls >= calls && !report.is_ended, "{report:?} behind {calls}");
+            calls = report.calls;
+        }
+    });
+    audit.stop().unwrap();
+    assert_eq!(whole(folder.path()).calls, EVENTS);
 }
 
 #[test]

@@ -82,9 +82,14 @@ impl Writer {
                 self.insist(Self::sync)?;
                 continue;
             }
-            let is_open = queue.take(&mut events, until_sync.flatten());
+            // Nothing that came before waits longer than it takes for more to come.
+            let patience =
+                if self.file.is_settled() { until_sync.flatten() } else { Some(Duration::ZERO) };
+            let is_open = queue.take(&mut events, patience);
             events.iter().for_each(|event| self.chain.append(event, &mut lines));
-            if !lines.is_empty() {
+            if lines.is_empty() {
+                self.insist(Self::settle)?;
+            } else {
                 self.insist(|writer| writer.write(&lines))?;
             }
             self.state.events.fetch_add(events.len() as u64, Ordering::Relaxed);
@@ -157,6 +162,10 @@ impl Writer {
         self.file.append(lines).map_err(AuditError::io(&self.path))?;
         self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), AuditError> {
+        self.file.settle().map_err(AuditError::io(&self.path))
     }
 
     fn sync(&mut self) -> Result<(), AuditError> {

@@ -35,6 +35,16 @@ impl SignedHeaders {
             unsigned: MUST_BE_SIGNED.iter().filter(is_missing).collect(),
         }
     }
+
+    /// Whether it was read from `text`.
+    pub(super) fn is(&self, text: &str) -> bool {
+        *self.text == *text
+    }
+
+    /// Length of the list as it was sent.
+    pub(super) const fn bytes(&self) -> usize {
+        self.text.len()
+    }
 }
 
 /// Step 1 of signing: the request in its canonical form.

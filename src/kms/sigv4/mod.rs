@@ -4,7 +4,7 @@
 //! The signing key depends on the secret, day, Region and service only, and a client's requests begin
 //! their `Authorization` alike all day, so each thread remembers both of its [`Client`]s; one request
 //! then costs two passes of SHA-256 and one HMAC. A client is remembered only after a signature of its
-//! was right, and forgotten with its principal.
+//! was right, and only as long as its principal is the one that is served.
 //!
 //! Everything but the comparison works on what the client sent in the clear. The comparison takes
 //! the same time wherever the two signatures differ.
@@ -34,7 +34,7 @@ use super::guesses;
 use super::hex::{hex, parse_hex};
 use crate::crypto::kdf::HmacKey;
 use crate::keystore::{ServedPrincipal, Snapshot};
-use crate::limits::{CLOCK_SKEW_SECONDS_MAX, SIGNING_KEYS_MAX};
+use crate::limits::{CLIENT_BYTES_MAX, CLOCK_SKEW_SECONDS_MAX, SIGNING_KEYS_MAX};
 use crate::pipeline::authorize::Caller;
 use crate::secret::Secret;
 use crate::spec::Region;
@@ -67,23 +67,23 @@ pub(super) struct Signed<'a> {
 /// Verifies signatures; one for each thread.
 #[derive(Debug, Default)]
 pub(super) struct Verifier {
-    /// By what their requests have in common.
+    /// By the text of the credential: access key id and scope.
     clients: HashMap<Box<str>, Rc<Client>>,
-    /// Who called last.
+    /// Who called last, and will again.
     last: Option<Rc<Client>>,
     /// The canonical request in the making, kept for its room.
     canonical: Vec<u8>,
 }
 
-/// What all requests of a client have in common for a day, and what follows from it.
+/// What the requests of a client have in common for a day, and what follows from it.
 #[derive(Debug)]
 struct Client {
-    /// Their `Authorization` header up to the signature.
-    start: Box<str>,
+    /// Their `Authorization` header up to the signature, if it ends with that.
+    start: Option<Box<str>>,
     scope: Box<str>,
     signed_headers: SignedHeaders,
     caller: Rc<Caller>,
-    key: HmacKey,
+    key: Rc<HmacKey>,
 }
 
 impl Verifier {
@@ -97,52 +97,75 @@ impl Verifier {
     ) -> Result<Rc<Caller>, Error> {
         let (text, date) = (authorization(request)?, date_of(request.headers));
         let token = request.headers.get(X_AMZ_SECURITY_TOKEN);
-        let known = date.and_then(|date| Some((self.known(snapshot, text)?, date)));
-        let is_known = known.is_some();
-        let (client, signature, date) = if let Some(((client, signature), date)) = known {
+        let again = date.and_then(|date| Some((self.last_again(snapshot, text)?, date)));
+        if let Some(((client, signature), date)) = again {
             check_token(&client.caller.principal, token, now)?;
-            (client, signature, date)
-        } else {
-            let authorization = Authorization::parse(text, date)?;
-            let access_key_id = authorization.access_key_id();
-            let principal = snapshot.principal(access_key_id).ok_or_else(unrecognized_client)?;
-            check_token(principal, token, now)?;
-            let client = Rc::new(Client::new(principal, &authorization)?);
-            (client, authorization.signature, authorization.date)
-        };
+            self.check(&client, request, date, signature, now)?;
+            return Ok(Rc::clone(&client.caller));
+        }
+        let authorization = Authorization::parse(text, date)?;
+        let principal = snapshot.principal(authorization.access_key_id());
+        let principal = principal.ok_or_else(unrecognized_client)?;
+        check_token(principal, token, now)?;
+        let client = self.client(principal, &authorization)?;
+        self.check(&client, request, authorization.date, authorization.signature, now)?;
+        self.remember(authorization.credential, &client);
+        Ok(Rc::clone(&client.caller))
+    }
+
+    /// The last client, if `text` is another header of its, and the signature there.
+    fn last_again<'t>(&self, snapshot: &Snapshot, text: &'t str) -> Option<(Rc<Client>, &'t str)> {
+        let client = self.last.as_ref()?;
+        let signature = text.strip_prefix(client.start.as_deref()?)?;
+        let principal = &client.caller.principal;
+        let current = snapshot.principal(principal.record().access_key_id())?;
+        let is_same = signature.len() == SIGNATURE_DIGITS && Arc::ptr_eq(principal, current);
+        is_same.then(|| (Rc::clone(client), signature))
+    }
+
+    /// The client whose request has such a header.
+    fn client(
+        &self,
+        principal: &Arc<ServedPrincipal>,
+        authorization: &Authorization<'_>,
+    ) -> Result<Rc<Client>, Error> {
+        let known = self.clients.get(authorization.credential);
+        match known.filter(|client| Arc::ptr_eq(&client.caller.principal, principal)) {
+            Some(client) if client.signed_headers.is(authorization.signed_headers) => {
+                Ok(Rc::clone(client))
+            }
+            Some(client) => Ok(Rc::new(client.with_headers_of(authorization))),
+            None => Ok(Rc::new(Client::new(principal, authorization)?)),
+        }
+    }
+
+    /// Checks when and by whom a request was signed.
+    fn check(
+        &mut self,
+        client: &Client,
+        request: &Signed<'_>,
+        date: &str,
+        signature: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         check_date(&client.scope, date, now)?;
         canonical_request(request, &client.signed_headers, &mut self.canonical)?;
         let expected = self::signature(&client.key, date, &client.scope, &self.canonical);
-        if !is_same(&expected, signature) {
-            return Err(does_not_match());
-        }
-        let caller = Rc::clone(&client.caller);
-        if !is_known {
-            self.remember(&client);
-        }
-        self.last = Some(client);
-        Ok(caller)
+        if is_same(&expected, signature) { Ok(()) } else { Err(does_not_match()) }
     }
 
-    /// The client whose requests begin as `text` does, and the signature behind it.
-    fn known<'t>(&self, snapshot: &Snapshot, text: &'t str) -> Option<(Rc<Client>, &'t str)> {
-        let end = text.len().checked_sub(SIGNATURE_DIGITS)?;
-        let (start, signature) = text.split_at_checked(end)?;
-        let last = self.last.as_ref().filter(|last| *last.start == *start);
-        let client = last.or_else(|| self.clients.get(start))?;
-        let principal = &client.caller.principal;
-        let current = snapshot.principal(principal.record().access_key_id())?;
-        Arc::ptr_eq(principal, current).then(|| (Rc::clone(client), signature))
-    }
-
-    fn remember(&mut self, client: &Rc<Client>) {
-        if client.start.is_empty() {
+    /// Keeps a client for its next request, unless it wants to be remembered at length.
+    fn remember(&mut self, credential: &str, client: &Rc<Client>) {
+        if client.bytes() > CLIENT_BYTES_MAX {
             return;
         }
-        if self.clients.len() >= SIGNING_KEYS_MAX {
-            self.clients.clear();
+        if self.clients.get(credential).is_none_or(|known| !Rc::ptr_eq(known, client)) {
+            if self.clients.len() >= SIGNING_KEYS_MAX {
+                self.clients.clear();
+            }
+            self.clients.insert(credential.into(), Rc::clone(client));
         }
-        self.clients.insert(client.start.clone(), Rc::clone(client));
+        self.last = Some(Rc::clone(client));
     }
 }
 
@@ -158,12 +181,28 @@ impl Client {
         let secret = principal.secret().expose();
         let key = signing_key(secret, credential.date, scope.region.as_str(), SERVICE);
         Ok(Self {
-            start: authorization.start().unwrap_or_default().into(),
+            start: authorization.start().map(Box::from),
             scope: authorization.credential[authorization.access_key_id().len() + 1..].into(),
             signed_headers: SignedHeaders::parse(authorization.signed_headers),
             caller: Rc::new(Caller::new(Arc::clone(principal), scope)),
-            key,
+            key: Rc::new(key),
         })
+    }
+
+    /// Bytes of its headers that are kept.
+    fn bytes(&self) -> usize {
+        self.start.as_ref().map_or(0, |start| start.len()) + self.signed_headers.bytes()
+    }
+
+    /// The same client, as it signs other headers.
+    fn with_headers_of(&self, authorization: &Authorization<'_>) -> Self {
+        Self {
+            start: authorization.start().map(Box::from),
+            scope: self.scope.clone(),
+            signed_headers: SignedHeaders::parse(authorization.signed_headers),
+            caller: Rc::clone(&self.caller),
+            key: Rc::clone(&self.key),
+        }
     }
 }
 

@@ -335,6 +335,57 @@ fn a_remembered_client_is_forgotten_with_its_principal() {
     assert_eq!(refused.unwrap_err(), unrecognized_client());
 }
 
+/// A header without a start to know it by is read anew each time, and stands for nothing else.
+#[test]
+fn a_signature_may_stand_in_front_and_says_nothing_alone() {
+    let (_home, served) = served();
+    let [request, ..] = recorded();
+    let text = request.headers[AUTHORIZATION].to_str().unwrap();
+    let (before, signature) = text.rsplit_once(", Signature=").unwrap();
+    let parts = before.strip_prefix("AWS4-HMAC-SHA256 ").unwrap();
+    let with = |text: &str| {
+        let mut headers = request.headers.clone();
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(text).unwrap());
+        Recorded { headers, body: request.body, now: request.now }
+    };
+    let in_front = with(&format!("AWS4-HMAC-SHA256 Signature={signature}, {parts}"));
+    let mut verifier = Verifier::default();
+    for request in [&in_front, &in_front, &request, &in_front] {
+        verifier.verify(&served.snapshot(), &request.signed(), request.now).unwrap();
+        let alone = with(signature);
+        let refused = verifier.verify(&served.snapshot(), &alone.signed(), alone.now);
+        assert_eq!(refused.unwrap_err(), guesses::other_scheme());
+    }
+    assert_eq!(verifier.clients.len(), 1);
+}
+
+/// Nobody fills the memory with what is right and long.
+#[test]
+fn a_long_list_of_signed_headers_is_not_kept() {
+    let (_home, served) = served();
+    let secret = Secret::new("secret".to_owned());
+    let region = "us-east-1".parse().unwrap();
+    let mut signer = Signer::new("AKIDEXAMPLE".to_owned(), secret, None, region).unwrap();
+    let mut verifier = Verifier::default();
+    let now = Timestamp::UNIX_EPOCH;
+    for more in [0, 200] {
+        let mut signed = headers(&[("host", "a"), ("x-amz-target", "b")]);
+        for number in 0..more {
+            let name = HeaderName::from_bytes(format!("x-header-{number}").as_bytes()).unwrap();
+            signed.insert(name, HeaderValue::from_static("c"));
+        }
+        signer.sign(&mut signed, b"{}", now);
+        let headers = &signed;
+        let request = Signed { method: "POST", path: "/", query: None, headers, body: b"{}" };
+        for _ in 0..2 {
+            verifier.verify(&served.snapshot(), &request, now).unwrap();
+        }
+        assert_eq!(verifier.clients.len(), 1);
+        let last = verifier.last.as_ref().unwrap();
+        assert!(last.bytes() <= CLIENT_BYTES_MAX);
+    }
+}
+
 /// Changes one byte of one header after the other, at random; what is signed may not change, and
 /// nothing may panic.
 #[test]

@@ -208,7 +208,7 @@ fn fill(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Shift, Error> {
     let bytes = Stage::memory_bytes(writer, team.threads());
-    let mut memory = StagingMemory::new(bytes).map_err(Error::Threads)?;
+    let mut memory = StagingMemory::new(bytes).map_err(Error::Threads)?.locked();
     let stage = Stage::new(writer, &mut memory);
     let (shift, written) = thread::scope(|scope| {
         let scribe = scope.spawn(|| {

@@ -22,9 +22,10 @@ const DIRECT_BYTES_MAX: usize = 1 << 20;
 /// which costs the processor half of what the page cache does. What is left, less than a page, waits
 /// in memory for what follows, or until it is told to [`settle`](Self::settle) for the cache.
 ///
-/// A power cut takes from the end only: nothing goes past the cache before all that is in front of it
-/// is on its way to the disk. A page that is in the cache in part is written once more with what
-/// follows it, and the kernel writes the part first; what else is there is waited for.
+/// Nothing goes past the cache before all that is in front of it has been written, so that a power cut
+/// leaves no holes that the cache alone would not leave: a page that is there in part is written once
+/// more with what follows it, and the kernel writes the part first; what else is there is waited for.
+/// Who reads where the file just ends may, for an instant, see zeros there.
 #[derive(Debug)]
 pub struct AppendFile {
     file: File,
@@ -117,13 +118,16 @@ impl AppendFile {
         }
         let bytes = (self.end.len() + piece.len()) / PAGE_BYTES * PAGE_BYTES - self.end.len();
         let at = self.bytes - self.end.len() as u64;
-        let went = direct.write(&self.end, &piece[..bytes], at).is_ok();
-        if !went {
+        match direct.write(&self.end, &piece[..bytes], at) {
+            Ok(()) => Ok(true),
             // A file system may grant the way and then refuse it: from then on all goes through the
             // cache.
-            self.direct = None;
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.direct = None;
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
-        Ok(went)
     }
 
     /// Waits until all of it is on the disk.
@@ -200,16 +204,61 @@ mod tests {
         assert!(std::fs::read(&path).unwrap() == expected);
     }
 
+    /// A descriptor that may only read refuses every write, as a full disk does.
+    #[test]
+    fn a_failed_attempt_is_written_over_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut file = AppendFile::create(&path).unwrap();
+        let reading = || {
+            let room = StagingMemory::new(DIRECT_BYTES_MAX).unwrap();
+            Some(Direct { file: File::open(&path).unwrap(), room })
+        };
+        file.append(b"start").unwrap();
+        let direct = core::mem::replace(&mut file.direct, reading());
+        let piece = vec![7; DIRECT_BYTES_MIN + 100];
+        for _ in 0..2 {
+            assert!(file.append(&piece).is_err());
+            assert_eq!(file.bytes(), 5);
+        }
+        file.direct = direct;
+        file.append(&piece).unwrap();
+        file.settle().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), [b"start", &*piece].concat());
+    }
+
+    /// What the cache has is written before anything goes past it.
+    #[test]
+    fn pages_of_the_cache_are_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = AppendFile::create(&folder.path().join("log")).unwrap();
+        if file.direct.is_none() {
+            println!("no way past the cache here");
+            return;
+        }
+        let large = vec![7; DIRECT_BYTES_MIN];
+        for (piece, is_cached) in
+            [(&large[..9], false), (&large[..PAGE_BYTES], true), (&large, false)]
+        {
+            file.append(piece).unwrap();
+            assert_eq!(file.is_cached, is_cached, "{} bytes", piece.len());
+        }
+        file.append(&large[..PAGE_BYTES]).unwrap();
+        assert!(file.is_cached && file.is_settled());
+        file.sync().unwrap();
+        assert!(!file.is_cached);
+    }
+
     /// Where the way past the cache is refused, everything is written all the same.
     #[test]
     fn a_refused_way_is_not_asked_for_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut file = AppendFile::create(&path).unwrap();
-        // A descriptor that may only read refuses every write.
-        let reading = File::open(&path).unwrap();
+        // What is no number is no valid argument there.
+        let picky = OpenOptions::new().write(true).open("/proc/self/oom_score_adj").unwrap();
         let room = StagingMemory::new(DIRECT_BYTES_MAX).unwrap();
-        file.direct = Some(Direct { file: reading, room });
+        file.direct = Some(Direct { file: picky, room });
         let piece = vec![7; DIRECT_BYTES_MIN + 100];
         file.append(b"start").unwrap();
         file.append(&piece).unwrap();

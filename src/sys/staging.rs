@@ -7,8 +7,7 @@ use memmap2::{Advice, MmapMut};
 
 use crate::limits::PAGE_BYTES;
 
-/// Zeroed pages, present and writable, in huge pages where the system has them to give, and
-/// locked as far as this process may lock.
+/// Zeroed pages, present and writable, in huge pages where the system has them to give.
 #[derive(Debug)]
 pub struct StagingMemory(MmapMut);
 
@@ -25,8 +24,14 @@ impl StagingMemory {
             // Before Linux 5.14: a store into each page does the same.
             memory.chunks_mut(PAGE_BYTES).for_each(|page| page[0] = 0);
         }
-        let _only_surer = memory.lock();
         Ok(Self(memory))
+    }
+
+    /// The same, locked as far as this process may lock.
+    #[must_use]
+    pub fn locked(self) -> Self {
+        let _only_surer = self.0.lock();
+        self
     }
 
     /// All of it; begins on a page.

@@ -13,9 +13,10 @@
 //! ```
 //!
 //! A clean stop writes everything. If the process is killed, what stands in the queue is lost, and the
-//! last page under load: [`AUDIT_QUEUE_EVENTS`] and a few at most, some milliseconds' worth where the
-//! disk keeps up. A power cut loses one second more ([`AUDIT_SYNC`]), from the end. While the disk takes nothing, calls are refused; a call whose
-//! event has no place is not made.
+//! lines on the last page of the file while it is not full: [`AUDIT_QUEUE_EVENTS`] and a few at most,
+//! some milliseconds' worth where the disk keeps up. A power cut loses one second more
+//! ([`AUDIT_SYNC`]). While the disk takes nothing, calls are refused; a call whose event has no place is
+//! not made.
 
 mod chain;
 mod event;
@@ -128,7 +129,7 @@ impl Audit {
         place.ok().flatten().map(Place).ok_or_else(Error::internal)
     }
 
-    /// Events written, those in the queue, failed attempts to write, and whether the last one was.
+    /// Events that left the queue, those in it, failed attempts to write, and whether the last one was.
     pub(super) fn status(&self) -> AuditStatus {
         AuditStatus {
             events: self.state.events.load(Ordering::Relaxed),

@@ -82,6 +82,7 @@ impl Shared {
     fn about_keys_of(&mut self, event: &Event<'_>) -> &Start {
         let Self { start, used, about_them: Start { text, hash }, .. } = self;
         if !used.as_ref().is_some_and(|used| used.is(event.noted)) {
+            *used = None;
             text.clear();
             text.extend_from_slice(&start.text);
             event.write_keys(text);

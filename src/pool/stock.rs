@@ -76,6 +76,12 @@ impl Marks {
         Self { low: pairs - pairs / 8, ready, depth: pairs - ready }
     }
 
+    /// The same, with no pair that is still to be finished: a burst finds all of them ready.
+    #[must_use]
+    pub const fn finished(self) -> Self {
+        Self { ready: self.high(), depth: 0, ..self }
+    }
+
     /// Pairs of a full pool.
     #[must_use]
     pub const fn high(self) -> usize {

@@ -6,12 +6,12 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::{Connection, Reply, Signer};
+use crate::client::{Connection, PATIENCE, Reply, Signer};
 use crate::process::{Serve, keymill, make_principal};
 
 const RANDOM: &str = r#"{"NumberOfBytes": 1}"#;
@@ -100,6 +100,12 @@ fn every_call_stands_in_the_audit_log_and_no_secret_does() {
     assert_eq!(other.status.code(), Some(65));
 }
 
+/// The ARN of a key that is made for it.
+fn make_key(ask: &mut impl FnMut(&str, &str) -> Reply) -> String {
+    let made: Value = serde_json::from_str(&ask("CreateKey", "{}").body).unwrap();
+    made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
+}
+
 /// What lines have in common is written once; no call may be given what another one did.
 #[test]
 fn every_line_is_about_its_own_call() {
@@ -110,10 +116,7 @@ fn every_line_is_about_its_own_call() {
     let signer = Signer::tester();
     let mut connection = serve.connect();
     let mut ask = |operation: &str, body: &str| connection.call(&signer, operation, body);
-    let made = [0, 1].map(|_| {
-        let made: Value = serde_json::from_str(&ask("CreateKey", "{}").body).unwrap();
-        made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
-    });
+    let made = [(); 2].map(|()| make_key(&mut ask));
     let address = admin_address(&serve);
     let forecast = |fault: &str| {
         let body = format!(r#"{{"faults": [{fault}]}}"#);
@@ -133,8 +136,10 @@ fn every_line_is_about_its_own_call() {
     }
     serve.stop();
     let events = calls(&log);
-    let (makings, uses) = events.split_at(2);
-    for (event, arn) in makings.iter().zip(&made) {
+    let named = |name| events.iter().filter(move |event| event["eventName"] == name);
+    let makings = named("CreateKey");
+    let uses: Vec<_> = named("GenerateDataKey").collect();
+    for (event, arn) in makings.zip(&made) {
         assert_eq!(event["resources"][0]["ARN"], **arn);
     }
     assert_eq!(uses.len(), asked.len());
@@ -148,6 +153,46 @@ fn every_line_is_about_its_own_call() {
     }
     let verified = keymill(&home, &["audit", "verify", text(&log)]);
     assert!(verified.status.success(), "{verified:?}");
+}
+
+/// Two keys in a call, and one key with two materials.
+#[test]
+fn a_line_has_the_keys_and_the_material_of_its_call() {
+    let (folder, home) = home();
+    let log = folder.path().join("audit");
+    let serve = Serve::start_with(&home, &["--audit", text(&log)]);
+    let signer = Signer::tester();
+    let mut connection = serve.connect();
+    let mut ask = |operation: &str, body: &str| connection.call(&signer, operation, body);
+    let made = [(); 2].map(|()| make_key(&mut ask));
+    let (one, other) = (made[0].as_str(), made[1].as_str());
+    let json = |reply: &str| serde_json::from_str::<Value>(reply).unwrap();
+    let encrypt = format!(r#"{{"KeyId": "{one}", "Plaintext": "YQ=="}}"#);
+    let old = json(&ask("Encrypt", &encrypt).body)["CiphertextBlob"].to_string();
+    ask("RotateKeyOnDemand", &format!(r#"{{"KeyId": "{one}"}}"#));
+    let new = json(&ask("Encrypt", &encrypt).body)["CiphertextBlob"].to_string();
+    let materials: Vec<Value> = [&old, &new, &new, &old]
+        .map(|blob| {
+            let opened = ask("Decrypt", &format!(r#"{{"CiphertextBlob": {blob}}}"#));
+            json(&opened.body)["KeyMaterialId"].clone()
+        })
+        .into();
+    assert_ne!(materials[0], materials[1]);
+    let destinations = [one, other, other, one];
+    for to in destinations {
+        let members = format!(r#"{{"CiphertextBlob": {new}, "DestinationKeyId": "{to}"}}"#);
+        assert_eq!(ask("ReEncrypt", &members).status, 200);
+    }
+    serve.stop();
+    let events = calls(&log);
+    let named = |name| events.iter().filter(move |event| event["eventName"] == name);
+    let shown = named("Decrypt").map(|event| &event["additionalEventData"]["keyMaterialId"]);
+    assert!(shown.eq(&materials));
+    for (event, to) in named("ReEncrypt").zip(destinations) {
+        let arns = event["resources"].as_array().unwrap().iter().map(|key| key["ARN"].as_str());
+        let expected = if to == one { vec![one] } else { vec![one, to] };
+        assert!(arns.eq(expected.into_iter().map(Some)), "{event}");
+    }
 }
 
 #[test]
@@ -247,6 +292,25 @@ fn the_operator_sees_how_it_goes_and_changes_the_weather() {
     let dump = fs::read_to_string(latencies).unwrap();
     assert!(dump.contains("# GenerateRandom, microseconds"), "{dump}");
     assert!(dump.contains("Total count    =            4"), "{dump}");
+}
+
+/// More than are finished of an ordinary pool of RSA: all but the last, whose primes may be there.
+#[test]
+fn a_finished_pool_has_its_pairs_ready() {
+    let (_folder, home) = home();
+    let arguments = ["--pool", "RSA_2048=350", "--finished", "--admin", "127.0.0.1:0"];
+    let serve = Serve::start_with(&home, &arguments);
+    let (address, begun) = (admin_address(&serve), Instant::now());
+    let ready = || {
+        let metrics = admin(&address, "GET", "/metrics", "", "").body;
+        let name = "keymill_pool_ready_pairs{spec=\"RSA_2048\"} ";
+        metrics.lines().find_map(|line| line.strip_prefix(name)?.parse::<u32>().ok()).unwrap()
+    };
+    while ready() < 320 {
+        assert!(begun.elapsed() < PATIENCE, "{} of 350 pairs are ready", ready());
+        sleep(Duration::from_millis(50));
+    }
+    serve.stop();
 }
 
 #[test]

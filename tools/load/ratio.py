@@ -103,6 +103,7 @@ def main():
     parser.add_argument("--bare", required=True)
     parser.add_argument("--spec", default="ECC_NIST_P256")
     parser.add_argument("--pool", type=int, default=4_000_000, help="key pairs that the pool can hold")
+    parser.add_argument("--finished", action="store_true", help="no RSA pair in the pool is primes only")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--connections", type=int, default=64)
@@ -114,6 +115,8 @@ def main():
         command = [wanted.keymill, "--home", scratch / "home", "serve", "--listen", "127.0.0.1:0",
                    "--threads", "1", "--pool", f"{wanted.spec}={wanted.pool}", "--audit", scratch / "audit",
                    "--admin", "127.0.0.1:0"]
+        if wanted.finished:
+            command.append("--finished")
         endpoint, url, said = start(command)
         admin = re.search(r"weather at (\S+)", said)[1]
         access, request = exports(said), scratch / "request.json"

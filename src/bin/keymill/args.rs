@@ -389,6 +389,10 @@ pub struct Serve {
     /// Key pairs to keep ready from the start on, of each spec; others are made once asked for
     #[arg(long, value_name = "SPEC=N", value_delimiter = ',')]
     pub pool: Vec<PoolSize>,
+    /// Keep all RSA pairs of these pools finished, and not most of them as primes: five times the memory,
+    /// and as fast in a burst as others
+    #[arg(long, requires = "pool")]
+    pub finished: bool,
     /// Make key pairs beside whatever else this machine does, not only when it would be idle; calls may
     /// then wait for a core while pools are filled
     #[arg(long)]

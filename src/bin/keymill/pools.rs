@@ -43,7 +43,10 @@ pub fn start(
     tell_protection(at_least)?;
     let kept: Vec<_> = wanted.pool.iter().map(|pool| (pool.spec, pool.pairs)).collect();
     let every_spec = PoolOptions::of_every_spec(&kept, backend);
-    let options = PoolOptions { at_least, make_way: !wanted.eager, ..every_spec };
+    let mut options = PoolOptions { at_least, make_way: !wanted.eager, ..every_spec };
+    if wanted.finished {
+        options.pools.iter_mut().for_each(|(_, marks)| *marks = marks.finished());
+    }
     let fed: Vec<_> = reserves.iter().map(|reserve| reserve.pool().spec()).collect();
     let (pools, feeds) = Pools::start_fed(&options, &fed).map_err(|error| {
         let code = match error.kind() {

@@ -184,8 +184,8 @@ pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
 /// Most clients one thread remembers, each with the signing key of a principal, a Region and a day.
 pub const SIGNING_KEYS_MAX: usize = 1024;
 
-/// Most bytes of its headers that are remembered of a client; those of AWS write some hundreds.
-pub const CLIENT_BYTES_MAX: usize = 2048;
+/// Most memory that what a client signs may take to be remembered, in bytes: a hundred headers.
+pub const CLIENT_BYTES_MAX: usize = 8192;
 
 /// Most operations with keys whose decision is remembered for one caller.
 pub const DECISIONS_PER_CALLER_MAX: usize = 1024;

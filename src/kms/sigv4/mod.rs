@@ -189,7 +189,7 @@ impl Client {
         })
     }
 
-    /// Bytes of its headers that are kept.
+    /// About how much memory its headers take.
     fn bytes(&self) -> usize {
         self.start.as_ref().map_or(0, |start| start.len()) + self.signed_headers.bytes()
     }

@@ -29,7 +29,7 @@ const ANSWER_BYTES: usize = 1000;
 /// Bytes of a blob that are encoded at once: whole groups of three.
 const BLOB_PIECE: usize = 384;
 
-/// Encodes with the widest registers of this machine.
+/// Encodes in wide registers where this machine has them.
 static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
 
 /// Reads the members of a request.

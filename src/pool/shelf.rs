@@ -1,9 +1,9 @@
 //! `Shelf`: cells of secret memory, filled by some threads and emptied by others.
 //!
 //! Whoever fills may be stopped anywhere and for milliseconds, since a producer is mostly of the idle
-//! class and gives its core up to whoever wakes, often to the very taker that looks for its pair. A ring of
-//! many to many (crossbeam's) then makes the taker wait for a place that was claimed and not filled
-//! yet, on the core that the producer needs. So a shelf is made of lanes, one for each producer, in
+//! class and gives its core up to whoever wakes, often to the very taker that looks for its pair. A
+//! ring of many to many (crossbeam's) then makes the taker wait for a place that was claimed and not
+//! filled yet, on the core that the producer needs. So a shelf is made of lanes, one for each producer, in
 //! which full cells go one way and empty ones come back through `rtrb`, one to one, whose two ends know
 //! nothing of each other. Each end has a lock; no producer holds that of the end where callers take
 //! pairs, and where producers take primes from each other they pass over a lane that is held. A

@@ -19,8 +19,8 @@ const DIRECT_BYTES_MAX: usize = 1 << 20;
 /// A file to whose end bytes are written.
 ///
 /// Of a large piece the whole pages of the file go from memory to the disk (`O_DIRECT`, open(2)),
-/// which costs the processor half of what the page cache does. What is left, less than a page, waits
-/// in memory for what follows, or until it is told to [`settle`](Self::settle) for the cache.
+/// which spares the processor the upkeep of the page cache. What is left, less than a page, waits in
+/// memory for what follows, or until it is told to [`settle`](Self::settle) for the cache.
 ///
 /// Nothing goes past the cache before all that is in front of it has been written, so that a power cut
 /// leaves no holes that the cache alone would not leave: a page that is there in part is written once
@@ -151,8 +151,7 @@ impl Direct {
     }
 
     /// Writes `start` and `pages` behind it, which are whole pages together, to `at`.
-    fn write(&mut self, start: &[u8], mut pages: &[u8], mut at: u64) -> io::Result<()> {
-        let mut start = start;
+    fn write(&mut self, mut start: &[u8], mut pages: &[u8], mut at: u64) -> io::Result<()> {
         while !pages.is_empty() {
             let (first, others) = self.room.bytes().split_at_mut(start.len());
             let count = others.len().min(pages.len());

@@ -9,8 +9,8 @@ pub fn nanoseconds() -> u64 {
     read(ClockId::Monotonic)
 }
 
-/// Seconds since 1970 as of the kernel's last tick, some milliseconds ago: a tenth of the price of the
-/// exact time.
+/// Seconds since 1970 as of the kernel's last tick, some milliseconds ago: for those who need no more
+/// and ask for every call, since the machine's counter is not read for it.
 #[must_use]
 pub fn wall_second() -> i64 {
     clock_gettime(ClockId::RealtimeCoarse).tv_sec

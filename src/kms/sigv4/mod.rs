@@ -154,7 +154,7 @@ impl Verifier {
         if is_same(&expected, signature) { Ok(()) } else { Err(does_not_match()) }
     }
 
-    /// Keeps a client for its next request, unless it wants to be remembered at length.
+    /// Keeps a client for its next request, unless what it signs is too long for that.
     fn remember(&mut self, credential: &str, client: &Rc<Client>) {
         if client.bytes() > CLIENT_BYTES_MAX {
             return;

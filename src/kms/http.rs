@@ -1,7 +1,5 @@
 //! HTTP: a request's body within its limits, and an answer as one piece.
 
-use std::io::Cursor;
-
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -9,12 +7,13 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use uuid::Uuid;
 
+use super::body::AnswerBody;
 use super::error::Error;
 use super::guesses;
 use crate::limits::REQUEST_BODY_BYTES_MAX;
 
 /// What is sent.
-pub(super) type HttpAnswer = Response<Full<Cursor<Vec<u8>>>>;
+pub(super) type HttpAnswer = Response<Full<AnswerBody>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const XML: HeaderValue = HeaderValue::from_static("application/xml");
@@ -110,7 +109,7 @@ fn answer(
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(X_AMZN_REQUEST_ID, id);
     }
-    let mut answer = Response::new(Full::new(Cursor::new(body)));
+    let mut answer = Response::new(Full::new(AnswerBody::new(body)));
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     answer

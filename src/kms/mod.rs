@@ -16,6 +16,7 @@
 //! ops/*     authorize -> work -> Answer             one file an operation
 //! audit     what happened
 //! error     what went wrong -> name, status, text
+//! body      its text, in memory used again
 //! http      headers and body in one write
 //! ```
 //!
@@ -26,6 +27,7 @@
 
 mod admin;
 mod audit;
+mod body;
 mod call;
 mod endpoint;
 mod error;

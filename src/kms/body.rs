@@ -1,0 +1,103 @@
+//! `AnswerBody`: the text of an answer, in memory that goes from one answer to the next.
+//!
+//! An answer lives from its call until hyper has copied it behind its head. So many answers of
+//! several kilobytes come and go that the allocator's share would show; each thread keeps the room of
+//! those that are sent for those to come.
+
+use core::cell::RefCell;
+
+use bytes::Buf;
+
+/// Room for most answers.
+const ANSWER_BYTES: usize = 4096;
+
+/// Rooms that a thread keeps, and the largest: what a burst of its connections may want at once.
+const SPARES_MAX: usize = 256;
+const SPARE_BYTES_MAX: usize = 4 * ANSWER_BYTES;
+
+thread_local! {
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty text with room for an answer.
+pub(super) fn empty_text() -> Vec<u8> {
+    let spare = SPARES.with_borrow_mut(Vec::pop);
+    spare.unwrap_or_else(|| Vec::with_capacity(ANSWER_BYTES))
+}
+
+/// What is sent behind the head of an answer.
+#[derive(Debug)]
+pub(super) struct AnswerBody {
+    text: Vec<u8>,
+    sent: usize,
+}
+
+impl AnswerBody {
+    pub(super) const fn new(text: Vec<u8>) -> Self {
+        Self { text, sent: 0 }
+    }
+}
+
+impl Buf for AnswerBody {
+    fn remaining(&self) -> usize {
+        self.text.len() - self.sent
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.text[self.sent..]
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        assert!(bytes <= self.remaining(), "no more is sent than there is");
+        self.sent += bytes;
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        let mut text = core::mem::take(&mut self.text);
+        if !(ANSWER_BYTES..=SPARE_BYTES_MAX).contains(&text.capacity()) {
+            return;
+        }
+        text.clear();
+        // A thread that ends keeps nothing.
+        let _ = SPARES.try_with(|spares| {
+            let mut spares = spares.borrow_mut();
+            if spares.len() < SPARES_MAX {
+                spares.push(text);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_sent_whole_and_its_room_used_again() {
+        let mut text = empty_text();
+        let room = text.as_ptr();
+        text.extend_from_slice(b"an answer");
+        let mut body = AnswerBody::new(text);
+        assert_eq!((body.remaining(), body.chunk()), (9, &b"an answer"[..]));
+        body.advance(3);
+        assert_eq!((body.remaining(), body.chunk()), (6, &b"answer"[..]));
+        drop(body);
+        let next = empty_text();
+        assert_eq!((next.len(), next.as_ptr()), (0, room));
+    }
+
+    #[test]
+    fn only_rooms_of_ordinary_size_are_kept_and_not_too_many() {
+        SPARES.take();
+        for bytes in [0, ANSWER_BYTES - 1, SPARE_BYTES_MAX + 1] {
+            drop(AnswerBody::new(Vec::with_capacity(bytes)));
+        }
+        assert_eq!(SPARES.with_borrow(Vec::len), 0);
+        let bodies: Vec<_> =
+            (0..=SPARES_MAX).map(|_| AnswerBody::new(Vec::with_capacity(ANSWER_BYTES))).collect();
+        drop(bodies);
+        assert_eq!(SPARES.with_borrow(Vec::len), SPARES_MAX);
+    }
+}

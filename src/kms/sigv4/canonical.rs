@@ -12,6 +12,12 @@ use crate::kms::target;
 /// Headers that decide what is done where, and must therefore be signed.
 static MUST_BE_SIGNED: [HeaderName; 2] = [HOST, target::HEADER];
 
+/// Bytes that SHA-256 takes at a time.
+const BLOCK_BYTES: usize = 64;
+
+/// Digits of the body's digest, with which a canonical request ends.
+const BODY_DIGITS: usize = 64;
+
 /// A list of signed headers, read once for all requests of a client.
 #[derive(Debug)]
 pub(super) struct SignedHeaders {
@@ -47,13 +53,47 @@ impl SignedHeaders {
     }
 }
 
-/// Step 1 of signing: the request in its canonical form.
-pub(super) fn canonical_request(
+/// Canonical requests, one after the other, and what two of them begin with.
+///
+/// Unless a client signs an id of each attempt, its requests of one second differ in their bodies
+/// only, whose digest comes last.
+#[derive(Debug, Default)]
+pub(super) struct Canonical {
+    /// The one in the making, kept for its room.
+    text: Vec<u8>,
+    /// Whole blocks in front of the last body's digest.
+    start: Vec<u8>,
+    /// The hash in the making, behind them.
+    behind: Sha256,
+}
+
+impl Canonical {
+    /// The digest of `request` in its canonical form.
+    pub(super) fn digest(
+        &mut self,
+        request: &Signed<'_>,
+        signed_headers: &SignedHeaders,
+    ) -> Result<[u8; 32], Error> {
+        let Self { text, start, behind } = self;
+        text.clear();
+        canonical_request(request, signed_headers, text)?;
+        let blocks = (text.len() - BODY_DIGITS) / BLOCK_BYTES;
+        let (ours, rest) = text.split_at(blocks * BLOCK_BYTES);
+        if start != ours {
+            start.clear();
+            start.extend_from_slice(ours);
+            *behind = Sha256::new_with_prefix(ours);
+        }
+        Ok(behind.clone().chain_update(rest).finalize().into())
+    }
+}
+
+/// Step 1 of signing: the request in its canonical form, behind `out`.
+fn canonical_request(
     request: &Signed<'_>,
     signed_headers: &SignedHeaders,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    out.clear();
     for part in [request.method, "\n", request.path, "\n"] {
         out.extend_from_slice(part.as_bytes());
     }

@@ -3,8 +3,9 @@
 //!
 //! The signing key depends on the secret, day, Region and service only, and a client's requests begin
 //! their `Authorization` alike all day, so each thread remembers both of its [`Client`]s; one request
-//! then costs two passes of SHA-256 and one HMAC. A client is remembered only after a signature of its
-//! was right, and only as long as its principal is the one that is served.
+//! then costs two passes of SHA-256, the second of which goes on where the last request began to
+//! differ, and one HMAC. A client is remembered only after a signature of its was right, and only as
+//! long as its principal is the one that is served.
 //!
 //! Everything but the comparison works on what the client sent in the clear. The comparison takes
 //! the same time wherever the two signatures differ.
@@ -23,10 +24,9 @@ use hyper::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue};
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use canonical::{SignedHeaders, canonical_request};
+use canonical::{Canonical, SignedHeaders};
 pub use sign::{Signer, UnfitCredential};
 
 use super::error::Error;
@@ -71,8 +71,7 @@ pub(super) struct Verifier {
     clients: HashMap<Box<str>, Rc<Client>>,
     /// Who called last, and will again.
     last: Option<Rc<Client>>,
-    /// The canonical request in the making, kept for its room.
-    canonical: Vec<u8>,
+    canonical: Canonical,
 }
 
 /// What the requests of a client have in common for a day, and what follows from it.
@@ -149,8 +148,8 @@ impl Verifier {
         now: Timestamp,
     ) -> Result<(), Error> {
         check_date(&client.scope, date, now)?;
-        canonical_request(request, &client.signed_headers, &mut self.canonical)?;
-        let expected = self::signature(&client.key, date, &client.scope, &self.canonical);
+        let canonical = self.canonical.digest(request, &client.signed_headers)?;
+        let expected = self::signature(&client.key, date, &client.scope, &canonical);
         if is_same(&expected, signature) { Ok(()) } else { Err(does_not_match()) }
     }
 
@@ -389,8 +388,8 @@ fn signing_key(secret: &[u8], date: &str, region: &str, service: &str) -> HmacKe
 }
 
 /// Steps 2 and 4 of signing: the string to sign, and its signature.
-fn signature(key: &HmacKey, date: &str, scope: &str, canonical: &[u8]) -> Secret<[u8; 32]> {
-    let digest = hex(&Sha256::digest(canonical).into());
+fn signature(key: &HmacKey, date: &str, scope: &str, canonical: &[u8; 32]) -> Secret<[u8; 32]> {
+    let digest = hex(canonical);
     let [algorithm, date, scope, end] = [ALGORITHM, date, scope, "\n"].map(str::as_bytes);
     key.tag(&[algorithm, end, date, end, scope, end, &digest])
 }

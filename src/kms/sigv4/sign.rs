@@ -7,8 +7,8 @@ use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use super::{
-    ALGORITHM, SERVICE, Signed, SignedHeaders, TERMINATOR, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN,
-    canonical_request, signature, signing_key,
+    ALGORITHM, Canonical, SERVICE, Signed, SignedHeaders, TERMINATOR, X_AMZ_DATE,
+    X_AMZ_SECURITY_TOKEN, signature, signing_key,
 };
 use crate::crypto::kdf::HmacKey;
 use crate::kms::hex::hex;
@@ -25,8 +25,7 @@ pub struct Signer {
     session_token: Option<HeaderValue>,
     region: Region,
     today: Option<Today>,
-    /// The canonical request in the making, kept for its room.
-    canonical: Vec<u8>,
+    canonical: Canonical,
 }
 
 /// What is the same for all calls of a day.
@@ -50,7 +49,7 @@ impl Signer {
         if access_key_id.is_empty() || !access_key_id.bytes().all(is_letter) {
             return Err(UnfitCredential::AccessKeyId);
         }
-        let (today, canonical) = (None, Vec::new());
+        let (today, canonical) = Default::default();
         Ok(Self { access_key_id, secret, session_token, region, today, canonical })
     }
 
@@ -68,15 +67,15 @@ impl Signer {
         names.sort_unstable();
         let names = names.join(";");
         let request = Signed { method: "POST", path: "/", query: None, headers, body };
-        canonical_request(&request, &SignedHeaders::parse(&names), &mut self.canonical)
-            .expect("all headers are signed");
-        let Self { access_key_id, secret, region, today, canonical, .. } = self;
+        let canonical = self.canonical.digest(&request, &SignedHeaders::parse(&names));
+        let canonical = canonical.expect("all headers are signed");
+        let Self { access_key_id, secret, region, today, .. } = self;
         if !today.as_ref().is_some_and(|today| today.scope.starts_with(&date[..8])) {
             *today = None;
         }
         let Today { scope, key } =
             today.get_or_insert_with(|| Today::new(&date[..8], region, secret));
-        let signature = signature(key, &date, scope, canonical);
+        let signature = signature(key, &date, scope, &canonical);
         let signature = hex(signature.expose());
         let signature = core::str::from_utf8(&signature).expect("hex digits");
         let authorization = format!(

@@ -1,5 +1,6 @@
 //! The clocks that stages and threads are timed by.
 
+use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Nanoseconds since the machine was started, without a system call where the kernel maps its
@@ -9,11 +10,14 @@ pub fn nanoseconds() -> u64 {
     read(ClockId::Monotonic)
 }
 
-/// Seconds since 1970 as of the kernel's last tick, some milliseconds ago: for those who need no more
-/// and ask for every call, since the machine's counter is not read for it.
+/// The time as of the kernel's last tick, some milliseconds ago: for those who need no more and ask
+/// for every call, since the machine's counter is not read for it.
 #[must_use]
-pub fn wall_second() -> i64 {
-    clock_gettime(ClockId::RealtimeCoarse).tv_sec
+pub fn wall_tick() -> Timestamp {
+    let tick = clock_gettime(ClockId::RealtimeCoarse);
+    let nanoseconds = i32::try_from(tick.tv_nsec).unwrap_or_default();
+    // A clock that is set to a time before or after all calendars tells none.
+    Timestamp::new(tick.tv_sec, nanoseconds).unwrap_or_default()
 }
 
 /// Nanoseconds of a processor that the calling thread has used. One system call.

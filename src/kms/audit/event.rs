@@ -13,6 +13,7 @@ use super::json::Json;
 use super::parameters::write_parameters;
 use crate::keystore::ServedKey;
 use crate::kms::error::Error;
+use crate::limits::AUDIT_REPEATED_BYTES_MAX;
 use crate::pipeline::authorize::Caller;
 use crate::spec::{MaterialId, Operation};
 
@@ -174,28 +175,67 @@ impl Event<'_> {
         self.write_resources(json.member("resources"));
     }
 
-    /// Goes on with the other members; `time` is the one of the event.
-    pub(super) fn write_own(&self, time: &str, out: &mut Vec<u8>) {
+    /// Whether others that make the same request in the same second may be written after it: one that
+    /// load consists of, in which nothing stands that is not to be remembered.
+    pub(super) fn may_be_repeated(&self) -> bool {
+        let makes_keys = matches!(
+            self.operation,
+            Operation::GenerateDataKey
+                | Operation::GenerateDataKeyPair
+                | Operation::GenerateDataKeyPairWithoutPlaintext
+                | Operation::GenerateDataKeyWithoutPlaintext
+        );
+        makes_keys && self.is_plain() && self.body.len() <= AUDIT_REPEATED_BYTES_MAX
+    }
+
+    /// All that [`write_request`](Self::write_request) goes by, with the second for the time.
+    pub(super) fn collect_request(&self, second: i64, all: &mut Vec<u8>) {
+        all.extend_from_slice(&second.to_le_bytes());
+        match self.address {
+            IpAddr::V4(address) => all.extend_from_slice(&address.to_ipv6_mapped().octets()),
+            IpAddr::V6(address) => all.extend_from_slice(&address.octets()),
+        }
+        all.push(u8::from(self.address.is_ipv4()));
+        let tls = self.tls.map(|tls| [tls.tls_version, tls.cipher_suite]);
+        for text in [tls.map(|[version, _]| version), tls.map(|[_, suite]| suite)]
+            .into_iter()
+            .chain([self.host, self.user_agent])
+        {
+            // No text is so long.
+            let bytes = text.map_or(u64::MAX, |text| text.len() as u64);
+            all.extend_from_slice(&bytes.to_le_bytes());
+            all.extend_from_slice(text.unwrap_or_default().as_bytes());
+        }
+        all.extend_from_slice(self.body);
+    }
+
+    /// Goes on with the members that its request decides; `time` is the one of the event.
+    pub(super) fn write_request(&self, time: &str, out: &mut Vec<u8>) {
+        let mut json = Json(out);
+        json.member("eventTime").text(time);
+        json.member("sourceIPAddress").shown(self.address);
+        json.member("userAgent").text_or_null(self.user_agent);
+        write_parameters(self.body, json.member("requestParameters"));
+        if let Some(tls) = self.tls {
+            self.write_tls(tls, json.member("tlsDetails"));
+        }
+    }
+
+    /// Goes on with the members that no other event shares.
+    pub(super) fn write_own(&self, out: &mut Vec<u8>) {
         let error = match self.end {
             End::Done | End::ClientLeft => None,
             End::Failed(error) | End::Injected(error) => Some(error),
         };
         let mut json = Json(out);
-        json.member("eventTime").text(time);
-        json.member("sourceIPAddress").shown(self.address);
-        json.member("userAgent").text_or_null(self.user_agent);
         if let Some(error) = error {
             json.member("errorCode").text(code_of(error));
         }
         if let Some(message) = error.and_then(|error| error.message.as_deref()) {
             json.member("errorMessage").text(message);
         }
-        write_parameters(self.body, json.member("requestParameters"));
         for (name, id) in [("requestID", self.request_id), ("eventID", self.id)] {
             json.member(name).text(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-        }
-        if let Some(tls) = self.tls {
-            self.write_tls(tls, json.member("tlsDetails"));
         }
     }
 

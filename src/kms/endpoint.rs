@@ -22,6 +22,7 @@ use crate::pipeline::authorize::Caller;
 use crate::pipeline::source::KeyPairSource;
 use crate::spec::key_id::Scope;
 use crate::spec::{KeyPairSpec, Operation, Region};
+use crate::sys::features::Backend;
 
 /// How long calls draw from the same entropy.
 const FRESH: Duration = Duration::from_millis(1);
@@ -44,6 +45,7 @@ pub struct Endpoint {
     pub(super) root: Arc<ServedPrincipal>,
     pub(super) weather: ArcSwap<Weather>,
     pub(super) audit: Option<Arc<Audit>>,
+    backend: Backend,
     /// What each thread counts.
     tallies: Mutex<Vec<Arc<Mutex<Tally>>>>,
 }
@@ -59,13 +61,20 @@ impl Endpoint {
         let root = Arc::new(ServedPrincipal::root(keystore.scope()));
         let weather = ArcSwap::from_pointee(Weather::new(Forecast::default()));
         let tallies = Mutex::default();
-        Self { keystore, source, authentication, root, weather, audit: None, tallies }
+        let (audit, backend) = (None, Backend::Portable);
+        Self { keystore, source, authentication, root, weather, audit, backend, tallies }
     }
 
     /// Writes every call to `audit`.
     #[must_use]
     pub fn with_audit(self, audit: Option<Arc<Audit>>) -> Self {
         Self { audit, ..self }
+    }
+
+    /// Seals with the instructions of `backend`; without it, with those that all CPUs have.
+    #[must_use]
+    pub fn with_backend(self, backend: Backend) -> Self {
+        Self { backend, ..self }
     }
 
     /// What all threads counted since the start.
@@ -124,7 +133,8 @@ impl Worker {
     /// A thread's own part.
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, EntropyError> {
         let (drbg, reseeded) = (RefCell::new(Drbg::from_system()?), Cell::new(Instant::now()));
-        let (verifier, unsigned, sealer, spare, scribe) = Default::default();
+        let (verifier, unsigned, spare, scribe) = Default::default();
+        let sealer = RefCell::new(Sealer::new(endpoint.backend));
         let tally = endpoint.new_tally();
         Ok(Self { endpoint, verifier, unsigned, drbg, sealer, reseeded, spare, scribe, tally })
     }

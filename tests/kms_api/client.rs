@@ -105,7 +105,8 @@ impl TestServer {
         let pools = Arc::new(Pools::start(&pools).unwrap());
         let source = PooledSource::new(pools, empty_pool);
         let keystore = Arc::new(ServedKeystore::with(keystore, served).unwrap());
-        let endpoint = Arc::new(Endpoint::new(keystore, Arc::new(source), authentication));
+        let endpoint = Endpoint::new(keystore, Arc::new(source), authentication);
+        let endpoint = Arc::new(endpoint.with_backend(backend));
         let mut options = ServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         options.threads = Some(2);
         Self { server: Server::start(&endpoint, &options).unwrap(), endpoint, _home: home }

@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments, wanted: &Serve) -> Result<(), Failure> {
     let source: Arc<dyn KeyPairSource> = Arc::new(PooledSource::new(pools, wanted.empty_pool));
     let audit = open_audit(wanted)?;
     let endpoint = Endpoint::new(Arc::clone(&keystore), Arc::clone(&source), authentication);
-    let endpoint = Arc::new(endpoint.with_audit(audit.clone()));
+    let endpoint = Arc::new(endpoint.with_backend(backend).with_audit(audit.clone()));
     let door = open_door(wanted, Hall::new(keystore, source))?;
     endpoint.forecast(forecast);
     let admin = open_admin(wanted, &endpoint)?;

@@ -33,8 +33,8 @@ const POLYNOMIAL: u64 = 0xc200_0000_0000_0000;
 /// A hash key with its powers, ready to seal messages of bounded length.
 pub(super) struct Ghash {
     /// The proof that this code may run.
-    _token: WideClmul,
-    /// The highest power first, each in its bytes' order in memory.
+    token: WideClmul,
+    /// The highest power first, the key itself last, each in its bytes' order in memory.
     powers: Secret<Vec<[u8; BLOCK_BYTES]>>,
 }
 
@@ -42,14 +42,26 @@ impl Ghash {
     /// Prepares the hash key `h`, the encryption of the zero block, for messages of up to
     /// `blocks_max` blocks.
     pub(super) fn new(token: WideClmul, h: [u8; BLOCK_BYTES], blocks_max: usize) -> Self {
-        let key = double(u128::from_be_bytes(h));
-        let mut powers = vec![[0; BLOCK_BYTES]; blocks_max];
-        let mut power = key;
-        for place in powers.iter_mut().rev() {
+        let first = Secret::new(vec![double(u128::from_be_bytes(h)).to_le_bytes()]);
+        let mut hash = Self { token, powers: first };
+        hash.reserve(blocks_max);
+        hash
+    }
+
+    /// Prepares for messages of up to `blocks` blocks, too.
+    pub(super) fn reserve(&mut self, blocks: usize) {
+        let known = self.powers.expose();
+        let [.., key] = known[..] else { return };
+        let Some(more) = blocks.checked_sub(known.len()).filter(|more| *more > 0) else { return };
+        let mut powers = Secret::new(vec![[0; BLOCK_BYTES]; blocks]);
+        let (new, rest) = powers.expose_mut().split_at_mut(more);
+        rest.copy_from_slice(known);
+        let (mut power, key) = (u128::from_le_bytes(known[0]), u128::from_le_bytes(key));
+        for place in new.iter_mut().rev() {
+            power = multiply(self.token, power, key);
             *place = power.to_le_bytes();
-            power = multiply(token, power, key);
         }
-        Self { _token: token, powers: Secret::new(powers) }
+        self.powers = powers;
     }
 
     /// The state after `state` and `bytes`, padded with zeros to whole blocks.

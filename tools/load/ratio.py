@@ -74,11 +74,16 @@ def ready(admin, spec):
     return int(dict(pools).get(spec, 0))
 
 
-def wait_for(admin, spec, pairs, patience=300):
-    """Waits for so many pairs."""
-    end = time.monotonic() + patience
-    while ready(admin, spec) < pairs and time.monotonic() < end:
+def wait_for(admin, spec, pairs, patience=60):
+    """Waits for so many pairs, as long as there come more."""
+    there, end = ready(admin, spec), time.monotonic() + patience
+    while there < pairs:
         time.sleep(0.2)
+        before, there = there, ready(admin, spec)
+        if there > before:
+            end = time.monotonic() + patience
+        elif time.monotonic() > end:
+            sys.exit(f"ratio.py: the pool holds {there} pairs, and {pairs} were asked for")
 
 
 def load(url, pid, request, seconds, connections):

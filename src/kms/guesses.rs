@@ -173,6 +173,13 @@ pub(super) fn unsigned_header(name: &str) -> Error {
     Error::new("InvalidSignatureException", message)
 }
 
+/// A list of signed headers with one of them twice. What a signature covers is then no longer than
+/// what was sent.
+pub(super) fn repeated_header(name: &str) -> Error {
+    let message = format!("'{name}' is repeated in 'SignedHeaders' of Authorization header.");
+    Error::new("InvalidSignatureException", message)
+}
+
 /// The date in the credential scope is another than the one of the request.
 pub(super) fn scope_date(scope: &str, date: &str) -> Error {
     let day = date.get(..8).unwrap_or(date);

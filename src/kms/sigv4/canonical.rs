@@ -1,5 +1,7 @@
 //! The canonical form of a request: what both sides hash.
 
+use std::collections::HashSet;
+
 use hyper::header::{HOST, HeaderName};
 use sha2::{Digest, Sha256};
 
@@ -30,16 +32,19 @@ pub(super) struct SignedHeaders {
 }
 
 impl SignedHeaders {
-    /// Reads names with semicolons between them.
-    pub(super) fn parse(text: &str) -> Self {
+    /// Reads names with semicolons between them; none may stand there twice.
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let name = |name: &str| (name.into(), HeaderName::from_bytes(name.as_bytes()).ok());
         let is_missing =
             |wanted: &&HeaderName| !text.split(';').any(|name| name == wanted.as_str());
-        Self {
-            text: text.into(),
-            names: text.split(';').map(name).collect(),
-            unsigned: MUST_BE_SIGNED.iter().filter(is_missing).collect(),
+        let names: Vec<(Box<str>, Option<HeaderName>)> = text.split(';').map(name).collect();
+        let mut seen = HashSet::new();
+        if let Some(name) = names.iter().flat_map(|(_, name)| name).find(|name| !seen.insert(*name))
+        {
+            return Err(guesses::repeated_header(name.as_str()));
         }
+        let unsigned = MUST_BE_SIGNED.iter().filter(is_missing).collect();
+        Ok(Self { text: text.into(), names, unsigned })
     }
 
     /// Whether it was read from `text`.
@@ -53,7 +58,7 @@ impl SignedHeaders {
     }
 }
 
-/// Canonical requests, one after the other, and what two of them begin with.
+/// Canonical requests, one after the other, and what the last one began with.
 ///
 /// Unless a client signs an id of each attempt, its requests of one second differ in their bodies
 /// only, whose digest comes last.

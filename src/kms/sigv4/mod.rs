@@ -3,9 +3,9 @@
 //!
 //! The signing key depends on the secret, day, Region and service only, and a client's requests begin
 //! their `Authorization` alike all day, so each thread remembers both of its [`Client`]s; one request
-//! then costs two passes of SHA-256, the second of which goes on where the last request began to
-//! differ, and one HMAC. A client is remembered only after a signature of its was right, and only as
-//! long as its principal is the one that is served.
+//! then costs two passes of SHA-256, the second of which begins behind the headers if they are those
+//! of the last request, and one HMAC. A client is remembered only after a signature of its was right,
+//! and only as long as its principal is the one that is served.
 //!
 //! Everything but the comparison works on what the client sent in the clear. The comparison takes
 //! the same time wherever the two signatures differ.
@@ -133,7 +133,7 @@ impl Verifier {
             Some(client) if client.signed_headers.is(authorization.signed_headers) => {
                 Ok(Rc::clone(client))
             }
-            Some(client) => Ok(Rc::new(client.with_headers_of(authorization))),
+            Some(client) => Ok(Rc::new(client.with_headers_of(authorization)?)),
             None => Ok(Rc::new(Client::new(principal, authorization)?)),
         }
     }
@@ -182,7 +182,7 @@ impl Client {
         Ok(Self {
             start: authorization.start().map(Box::from),
             scope: authorization.credential[authorization.access_key_id().len() + 1..].into(),
-            signed_headers: SignedHeaders::parse(authorization.signed_headers),
+            signed_headers: SignedHeaders::parse(authorization.signed_headers)?,
             caller: Rc::new(Caller::new(Arc::clone(principal), scope)),
             key: Rc::new(key),
         })
@@ -194,14 +194,14 @@ impl Client {
     }
 
     /// The same client, as it signs other headers.
-    fn with_headers_of(&self, authorization: &Authorization<'_>) -> Self {
-        Self {
+    fn with_headers_of(&self, authorization: &Authorization<'_>) -> Result<Self, Error> {
+        Ok(Self {
             start: authorization.start().map(Box::from),
             scope: self.scope.clone(),
-            signed_headers: SignedHeaders::parse(authorization.signed_headers),
+            signed_headers: SignedHeaders::parse(authorization.signed_headers)?,
             caller: Rc::clone(&self.caller),
             key: Rc::clone(&self.key),
-        }
+        })
     }
 }
 

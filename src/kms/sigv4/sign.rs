@@ -67,8 +67,9 @@ impl Signer {
         names.sort_unstable();
         let names = names.join(";");
         let request = Signed { method: "POST", path: "/", query: None, headers, body };
-        let canonical = self.canonical.digest(&request, &SignedHeaders::parse(&names));
-        let canonical = canonical.expect("all headers are signed");
+        let digest = |names| self.canonical.digest(&request, &names);
+        let canonical = SignedHeaders::parse(&names).and_then(digest);
+        let canonical = canonical.expect("all headers are signed, each once");
         let Self { access_key_id, secret, region, today, .. } = self;
         if !today.as_ref().is_some_and(|today| today.scope.starts_with(&date[..8])) {
             *today = None;

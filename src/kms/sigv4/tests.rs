@@ -123,7 +123,7 @@ fn published_vectors_come_out() {
     let secret = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
     let key = signing_key(secret, "20150830", "us-east-1", "service");
     let mut canonical = Canonical::default();
-    // Twice each: after another request, and after one that begins alike.
+    // Twice each: after another request, and after one that begins alike and has another body.
     for (method, query, body, more, expected) in SUITE.iter().flat_map(|vector| [*vector; 2]) {
         let fixed = [("host", "example.amazonaws.com"), ("x-amz-date", "20150830T123600Z")];
         let all = headers(&[&fixed, more].concat());
@@ -131,8 +131,11 @@ fn published_vectors_come_out() {
         names.sort_unstable();
         let query = Some(query).filter(|query| !query.is_empty());
         let request = Signed { method, path: "/", query, headers: &all, body: body.as_bytes() };
-        let names = SignedHeaders::parse(&names.join(";"));
+        let names = SignedHeaders::parse(&names.join(";")).unwrap();
         let digest = canonical.digest(&request, &names).unwrap();
+        let other = Signed { body: b"other", ..request };
+        let expected_other = Canonical::default().digest(&other, &names).unwrap();
+        assert_eq!(canonical.digest(&other, &names).unwrap(), expected_other);
         let scope = "20150830/us-east-1/service/aws4_request";
         let signature = signature(&key, "20150830T123600Z", scope, &digest);
         let signature = hex(signature.expose());
@@ -334,6 +337,23 @@ fn a_remembered_client_is_forgotten_with_its_principal() {
     served.change(&served.scope().clone(), |keystore| keystore.delete_principal("tester")).unwrap();
     let refused = verifier.verify(&served.snapshot(), &request.signed(), request.now);
     assert_eq!(refused.unwrap_err(), unrecognized_client());
+}
+
+/// Otherwise a small request could make a canonical one of any length.
+#[test]
+fn no_header_is_signed_twice() {
+    let (_home, served) = served();
+    let [request, ..] = recorded();
+    let text = request.headers[AUTHORIZATION].to_str().unwrap();
+    for twice in ["host;x-amz-date;host", "host;Host"] {
+        let (before, after) = text.split_once("host").unwrap();
+        let mut headers = request.headers.clone();
+        let text = format!("{before}{twice}{after}");
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&text).unwrap());
+        let changed = Recorded { headers, body: request.body, now: request.now };
+        let refused = changed.verify(&served).unwrap_err();
+        assert_eq!(refused, guesses::repeated_header("host"), "{twice}");
+    }
 }
 
 /// A header without a start to know it by is read anew each time, and stands for nothing else.

@@ -7,13 +7,26 @@
 use core::cell::RefCell;
 
 use bytes::Buf;
+use zeroize::Zeroize;
 
-/// Room for most answers.
-const ANSWER_BYTES: usize = 4096;
+use crate::crypto::seal::{HEADER_BYTES, TAG_BYTES};
+use crate::spec::KeyPairSpec;
 
-/// Rooms that a thread keeps, and the largest: what a burst of its connections may want at once.
+/// Room for every answer that shows a secret, and nearly all others.
+const ANSWER_BYTES: usize = 8192;
+
+const _: () = {
+    let largest = KeyPairSpec::Rsa4096;
+    let (public, private) = (largest.public_key_bytes(), largest.private_key_bytes_max());
+    // In base64, with the ARN and the names of the members.
+    assert!((public + private + HEADER_BYTES + private + TAG_BYTES) * 4 / 3 + 512 < ANSWER_BYTES);
+};
+
+/// Rooms that a thread keeps: what a burst of its connections may want at once.
 const SPARES_MAX: usize = 256;
-const SPARE_BYTES_MAX: usize = 4 * ANSWER_BYTES;
+
+/// The largest that is kept.
+const SPARE_BYTES_MAX: usize = 2 * ANSWER_BYTES;
 
 thread_local! {
     static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
@@ -54,11 +67,13 @@ impl Buf for AnswerBody {
 }
 
 impl Drop for AnswerBody {
+    /// A plaintext key may have stood there, so that the room is zeroed, kept or not.
     fn drop(&mut self) {
         let mut text = core::mem::take(&mut self.text);
         if !(ANSWER_BYTES..=SPARE_BYTES_MAX).contains(&text.capacity()) {
-            return;
+            return text.zeroize();
         }
+        text.fill(0);
         text.clear();
         // A thread that ends keeps nothing.
         let _ = SPARES.try_with(|spares| {

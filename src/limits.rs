@@ -315,7 +315,8 @@ pub const AUDIT_PLACE_WAIT: Duration = Duration::from_secs(2);
 /// Callers and operations whose common members a thread remembers.
 pub const AUDIT_SHARED_MAX: usize = 1024;
 
-/// Longest request that a thread remembers for others that are the same, in bytes.
+/// Longest request, its client's names of itself counted, that a thread remembers for others that are
+/// the same, in bytes.
 pub const AUDIT_REPEATED_BYTES_MAX: usize = 1024;
 
 /// How long the audit log may be written and not yet on the disk.

@@ -13,7 +13,6 @@ use super::json::Json;
 use super::parameters::write_parameters;
 use crate::keystore::ServedKey;
 use crate::kms::error::Error;
-use crate::limits::AUDIT_REPEATED_BYTES_MAX;
 use crate::pipeline::authorize::Caller;
 use crate::spec::{MaterialId, Operation};
 
@@ -175,8 +174,8 @@ impl Event<'_> {
         self.write_resources(json.member("resources"));
     }
 
-    /// Whether others that make the same request in the same second may be written after it: one that
-    /// load consists of, in which nothing stands that is not to be remembered.
+    /// Whether what is written of its request may be copied for others that make the same in the same
+    /// second: it is what load consists of, and nothing stands in it that is not to be remembered.
     pub(super) fn may_be_repeated(&self) -> bool {
         let makes_keys = matches!(
             self.operation,
@@ -185,7 +184,7 @@ impl Event<'_> {
                 | Operation::GenerateDataKeyPairWithoutPlaintext
                 | Operation::GenerateDataKeyWithoutPlaintext
         );
-        makes_keys && self.is_plain() && self.body.len() <= AUDIT_REPEATED_BYTES_MAX
+        makes_keys && self.is_plain()
     }
 
     /// All that [`write_request`](Self::write_request) goes by, with the second for the time.
@@ -221,7 +220,7 @@ impl Event<'_> {
         }
     }
 
-    /// Goes on with the members that no other event shares.
+    /// Goes on with the other members: how it ended, and the ids that no other event has.
     pub(super) fn write_own(&self, out: &mut Vec<u8>) {
         let error = match self.end {
             End::Done | End::ClientLeft => None,

@@ -16,7 +16,7 @@
 //! ops/*     authorize -> work -> Answer             one file an operation
 //! audit     what happened
 //! error     what went wrong -> name, status, text
-//! body      its text, in memory used again
+//! body      the text of an answer, in memory used again
 //! http      headers and body in one write
 //! ```
 //!

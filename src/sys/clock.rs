@@ -12,12 +12,15 @@ pub fn nanoseconds() -> u64 {
 
 /// The time as of the kernel's last tick, some milliseconds ago: for those who need no more and ask
 /// for every call, since the machine's counter is not read for it.
+///
+/// # Panics
+///
+/// Never: the clock of Linux cannot be set before 1970 or behind 2262.
 #[must_use]
 pub fn wall_tick() -> Timestamp {
     let tick = clock_gettime(ClockId::RealtimeCoarse);
     let nanoseconds = i32::try_from(tick.tv_nsec).unwrap_or_default();
-    // A clock that is set to a time before or after all calendars tells none.
-    Timestamp::new(tick.tv_sec, nanoseconds).unwrap_or_default()
+    Timestamp::new(tick.tv_sec, nanoseconds).expect("Linux keeps its clock within the calendar")
 }
 
 /// Nanoseconds of a processor that the calling thread has used. One system call.

@@ -16,7 +16,7 @@ use crate::sys::features::WideClmul;
 /// Blocks that the `aes` crate encrypts in one step.
 const STEP: usize = 64;
 
-/// Powers of the hash key to begin with: a message of a curve takes no more.
+/// Powers of the hash key to begin with: a key of a curve takes no more, unless its context is long.
 const POWERS: usize = 32;
 
 /// Seals one message after the other, whatever they are.

@@ -18,6 +18,7 @@ use arc_swap::Guard;
 use hyper::Method;
 use hyper::header::{HOST, USER_AGENT};
 use hyper::http::request::Parts;
+use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -37,7 +38,6 @@ use crate::pipeline::authorize::{
 };
 use crate::pipeline::source::next_pair;
 use crate::spec::{AliasName, KeyPairSpec, MaterialId, Operation};
-use crate::sys::clock;
 
 /// A call whose caller is known, as an operation sees it.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl<'a> Unverified<'a> {
                     body,
                 };
                 let mut verifier = worker.verifier.borrow_mut();
-                verifier.verify(&snapshot, &signed, clock::wall_tick())?
+                verifier.verify(&snapshot, &signed, Timestamp::now())?
             }
         };
         let user_agent = head.headers.get(USER_AGENT).and_then(|text| text.to_str().ok());

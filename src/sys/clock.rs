@@ -1,6 +1,5 @@
 //! The clocks that stages and threads are timed by.
 
-use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Nanoseconds since the machine was started, without a system call where the kernel maps its
@@ -10,17 +9,11 @@ pub fn nanoseconds() -> u64 {
     read(ClockId::Monotonic)
 }
 
-/// The time as of the kernel's last tick, some milliseconds ago: for those who need no more and ask
-/// for every call, since the machine's counter is not read for it.
-///
-/// # Panics
-///
-/// Never: the clock of Linux cannot be set before 1970 or behind 2262.
+/// Seconds since 1970 as of the kernel's last tick, some milliseconds ago: for those who need no more
+/// and ask for every call, since the machine's counter is not read for it.
 #[must_use]
-pub fn wall_tick() -> Timestamp {
-    let tick = clock_gettime(ClockId::RealtimeCoarse);
-    let nanoseconds = i32::try_from(tick.tv_nsec).unwrap_or_default();
-    Timestamp::new(tick.tv_sec, nanoseconds).expect("Linux keeps its clock within the calendar")
+pub fn wall_second() -> i64 {
+    clock_gettime(ClockId::RealtimeCoarse).tv_sec
 }
 
 /// Nanoseconds of a processor that the calling thread has used. One system call.

@@ -169,7 +169,7 @@ pub(super) struct Place<'a>(FreePlace<'a>);
 impl Place<'_> {
     /// Puts `event` there, as `scribe` writes it.
     pub(super) fn fill(self, event: &Event<'_>, scribe: &mut Scribe) {
-        self.0.put(scribe.link(event, clock::wall_tick()));
+        self.0.put(scribe.link(event, clock::wall_second()));
     }
 }
 

@@ -50,12 +50,12 @@ struct Start {
 }
 
 impl Scribe {
-    /// `event`, which happened `now`, for the chain.
-    pub(super) fn link(&mut self, event: &Event<'_>, now: Timestamp) -> Link<'_> {
+    /// `event`, which happened in the second `now` since 1970, for the chain.
+    pub(super) fn link(&mut self, event: &Event<'_>, now: i64) -> Link<'_> {
         let Self { shared, second, time, request, line } = self;
-        if time.is_empty() || *second != now.as_second() {
-            *second = now.as_second();
-            *time = format!("{now:.0}");
+        if time.is_empty() || *second != now {
+            *second = now;
+            *time = format!("{:.0}", Timestamp::from_second(now).unwrap_or_default());
         }
         if shared.len() >= AUDIT_SHARED_MAX {
             shared.clear();
@@ -64,7 +64,7 @@ impl Scribe {
         let shared = shared.entry(name).or_insert_with(|| Shared::of(event));
         request.clear();
         if event.may_be_repeated() {
-            event.collect_request(*second, request);
+            event.collect_request(now, request);
         }
         let is_repeated = (1..=AUDIT_REPEATED_BYTES_MAX).contains(&request.len());
         let is_plain = event.is_plain();
@@ -199,7 +199,7 @@ mod tests {
                     noted: &noted,
                     end: ends[case[8] % 4],
                 };
-                let now = Timestamp::from_second(i64::try_from(case[3]).unwrap()).unwrap();
+                let now = i64::try_from(case[3]).unwrap();
                 let mut fresh = Scribe::default();
                 let (link, expected) = (knowing.link(&event, now), fresh.link(&event, now));
                 prop_assert_eq!(link.open, expected.open, "{:?}", case);

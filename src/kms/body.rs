@@ -5,6 +5,7 @@
 //! those that are sent for those to come.
 
 use core::cell::RefCell;
+use core::fmt;
 
 use bytes::Buf;
 use zeroize::Zeroize;
@@ -35,11 +36,12 @@ thread_local! {
 /// An empty text with room for an answer.
 pub(super) fn empty_text() -> Vec<u8> {
     let spare = SPARES.with_borrow_mut(Vec::pop);
-    spare.unwrap_or_else(|| Vec::with_capacity(ANSWER_BYTES))
+    let mut text = spare.unwrap_or_else(|| Vec::with_capacity(ANSWER_BYTES));
+    text.clear();
+    text
 }
 
-/// What is sent behind the head of an answer.
-#[derive(Debug)]
+/// What is sent behind the head of an answer. Zeroed on drop: a plaintext key may stand there.
 pub(super) struct AnswerBody {
     text: Vec<u8>,
     sent: usize,
@@ -67,21 +69,24 @@ impl Buf for AnswerBody {
 }
 
 impl Drop for AnswerBody {
-    /// A plaintext key may have stood there, so that the room is zeroed, kept or not.
     fn drop(&mut self) {
-        let mut text = core::mem::take(&mut self.text);
-        if !(ANSWER_BYTES..=SPARE_BYTES_MAX).contains(&text.capacity()) {
-            return text.zeroize();
+        self.text.as_mut_slice().zeroize();
+        if !(ANSWER_BYTES..=SPARE_BYTES_MAX).contains(&self.text.capacity()) {
+            return;
         }
-        text.fill(0);
-        text.clear();
         // A thread that ends keeps nothing.
         let _ = SPARES.try_with(|spares| {
             let mut spares = spares.borrow_mut();
             if spares.len() < SPARES_MAX {
-                spares.push(text);
+                spares.push(core::mem::take(&mut self.text));
             }
         });
+    }
+}
+
+impl fmt::Debug for AnswerBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerBody").field("bytes", &self.text.len()).finish_non_exhaustive()
     }
 }
 
@@ -98,7 +103,9 @@ mod tests {
         assert_eq!((body.remaining(), body.chunk()), (9, &b"an answer"[..]));
         body.advance(3);
         assert_eq!((body.remaining(), body.chunk()), (6, &b"answer"[..]));
+        assert_eq!(format!("{body:?}"), "AnswerBody { bytes: 9, .. }");
         drop(body);
+        SPARES.with_borrow(|spares| assert_eq!(spares.last(), Some(&vec![0; 9])));
         let next = empty_text();
         assert_eq!((next.len(), next.as_ptr()), (0, room));
     }

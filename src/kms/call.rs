@@ -23,6 +23,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::audit::{End, Event, Noted, Place, TlsDetails};
+use super::body::AnswerBody;
 use super::endpoint::{Authentication, Endpoint, Worker};
 use super::error::Error;
 use super::http::{HttpAnswer, json_answer, no_operation};
@@ -114,12 +115,12 @@ impl<'a> Unverified<'a> {
     pub(super) async fn walk<M: Deserialize<'a>>(
         &self,
         operation: impl AsyncFnOnce(&Call<'_>, M) -> Result<Vec<u8>, Error>,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<AnswerBody, Error> {
         let members = wire::parse(self.body)?;
         let call = self.verify()?;
         let mut record = Recording::begin(self, &call).await?;
         let outcome = match call.weather(self.fate) {
-            Ok(()) => operation(&call, members).await,
+            Ok(()) => operation(&call, members).await.map(AnswerBody::new),
             Err(error) => Err(error),
         };
         record.end(&outcome);
@@ -168,7 +169,7 @@ impl<'a> Recording<'a> {
         Ok(Self { place, request, call })
     }
 
-    fn end(&mut self, outcome: &Result<Vec<u8>, Error>) {
+    fn end(&mut self, outcome: &Result<AnswerBody, Error>) {
         match outcome {
             Ok(_) => self.fill(End::Done),
             Err(error) if Some(error.name) == self.request.fate.fault => {

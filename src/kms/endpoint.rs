@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::audit::{Audit, Scribe};
+use super::body::AnswerBody;
 use super::sigv4::Verifier;
 use super::tally::{self, Tally};
 use super::weather::{Fate, Forecast, Weather};
@@ -71,7 +72,7 @@ impl Endpoint {
         Self { audit, ..self }
     }
 
-    /// Seals with the instructions of `backend`; without it, with those that all CPUs have.
+    /// Seals as `backend` does; without it, as [`Backend::Portable`].
     #[must_use]
     pub fn with_backend(self, backend: Backend) -> Self {
         Self { backend, ..self }
@@ -143,7 +144,7 @@ impl Worker {
     pub(super) fn count(
         &self,
         operation: Option<Operation>,
-        outcome: &Result<Vec<u8>, super::error::Error>,
+        outcome: &Result<AnswerBody, super::error::Error>,
         arrived: Instant,
         fate: Fate,
     ) {

@@ -173,8 +173,8 @@ pub(super) fn unsigned_header(name: &str) -> Error {
     Error::new("InvalidSignatureException", message)
 }
 
-/// A list of signed headers with one of them twice. What a signature covers is then no longer than
-/// what was sent.
+/// A list of signed headers with one of them twice: a long header, named many times, would make a
+/// canonical request of any length.
 pub(super) fn repeated_header(name: &str) -> Error {
     let message = format!("'{name}' is repeated in 'SignedHeaders' of Authorization header.");
     Error::new("InvalidSignatureException", message)

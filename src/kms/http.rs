@@ -71,7 +71,7 @@ pub(super) enum BodyError {
 pub(super) fn json_answer(
     headers: HeaderMap,
     request_id: Uuid,
-    outcome: Result<Vec<u8>, Error>,
+    outcome: Result<AnswerBody, Error>,
 ) -> HttpAnswer {
     match outcome {
         Ok(body) => answer(headers, StatusCode::OK, JSON, request_id, body),
@@ -82,7 +82,7 @@ pub(super) fn json_answer(
                 body += &serde_json::Value::from(&**message).to_string();
             }
             body.push('}');
-            answer(headers, error.status(), JSON, request_id, body.into_bytes())
+            answer(headers, error.status(), JSON, request_id, AnswerBody::new(body.into_bytes()))
         }
     }
 }
@@ -91,7 +91,8 @@ pub(super) fn json_answer(
 pub(super) fn no_operation(headers: HeaderMap, request_id: Uuid) -> HttpAnswer {
     let body = "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to \
                 be authorized</Message>\n</AccessDeniedException>\n";
-    answer(headers, StatusCode::FORBIDDEN, XML, request_id, body.as_bytes().to_vec())
+    let body = AnswerBody::new(body.as_bytes().to_vec());
+    answer(headers, StatusCode::FORBIDDEN, XML, request_id, body)
 }
 
 fn answer(
@@ -99,7 +100,7 @@ fn answer(
     status: StatusCode,
     form: HeaderValue,
     request_id: Uuid,
-    body: Vec<u8>,
+    body: AnswerBody,
 ) -> HttpAnswer {
     let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
     let id = request_id.as_hyphenated().encode_lower(&mut id);
@@ -109,7 +110,7 @@ fn answer(
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(X_AMZN_REQUEST_ID, id);
     }
-    let mut answer = Response::new(Full::new(AnswerBody::new(body)));
+    let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     answer

@@ -19,6 +19,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use super::body::empty_text;
 use super::error::Error;
@@ -57,9 +58,10 @@ impl Formatter for AwsJson {
         blob: &[u8],
     ) -> io::Result<()> {
         out.write_all(b"\"")?;
-        let (base64, mut digits) = (&*BASE64, [0; BLOB_PIECE / 3 * 4]);
+        // What is encoded may be a plaintext key.
+        let (base64, mut digits) = (&*BASE64, Zeroizing::new([0; BLOB_PIECE / 3 * 4]));
         for piece in blob.chunks(BLOB_PIECE) {
-            let written = base64.encode_slice(piece, &mut digits);
+            let written = base64.encode_slice(piece, digits.as_mut_slice());
             out.write_all(
                 &digits[..written.expect("there is room for four digits of three bytes")],
             )?;

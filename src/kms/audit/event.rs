@@ -13,6 +13,7 @@ use super::json::Json;
 use super::parameters::write_parameters;
 use crate::keystore::ServedKey;
 use crate::kms::error::Error;
+use crate::limits::AUDIT_REPEATED_BYTES_MAX;
 use crate::pipeline::authorize::Caller;
 use crate::spec::{MaterialId, Operation};
 
@@ -175,7 +176,7 @@ impl Event<'_> {
     }
 
     /// Whether what is written of its request may be copied for others that make the same in the same
-    /// second: it is what load consists of, and nothing stands in it that is not to be remembered.
+    /// second: it is what load consists of, and the service takes no secret there.
     pub(super) fn may_be_repeated(&self) -> bool {
         let makes_keys = matches!(
             self.operation,
@@ -184,7 +185,7 @@ impl Event<'_> {
                 | Operation::GenerateDataKeyPairWithoutPlaintext
                 | Operation::GenerateDataKeyWithoutPlaintext
         );
-        makes_keys && self.is_plain()
+        makes_keys && self.is_plain() && self.body.len() <= AUDIT_REPEATED_BYTES_MAX
     }
 
     /// All that [`write_request`](Self::write_request) goes by, with the second for the time.

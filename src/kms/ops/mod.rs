@@ -59,13 +59,14 @@ mod update_primary_region;
 mod verify;
 mod verify_mac;
 
+use super::body::AnswerBody;
 use super::call::Unverified;
 use super::error::Error;
 use super::target;
 use crate::spec::Operation;
 
 /// The JSON that answers `call`; empty for an operation without output.
-pub(super) async fn answer(call: &Unverified<'_>) -> Result<Vec<u8>, Error> {
+pub(super) async fn answer(call: &Unverified<'_>) -> Result<AnswerBody, Error> {
     match call.operation {
         Operation::CancelKeyDeletion => call.walk(cancel_key_deletion::answer).await,
         Operation::CreateAlias => call.walk(create_alias::answer).await,

@@ -173,6 +173,7 @@ impl Client {
         principal: &Arc<ServedPrincipal>,
         authorization: &Authorization<'_>,
     ) -> Result<Self, Error> {
+        let signed_headers = SignedHeaders::parse(authorization.signed_headers)?;
         let credential = Credential::parse(authorization.credential)?;
         let region = credential.region.clone();
         let account = principal.record().account();
@@ -182,7 +183,7 @@ impl Client {
         Ok(Self {
             start: authorization.start().map(Box::from),
             scope: authorization.credential[authorization.access_key_id().len() + 1..].into(),
-            signed_headers: SignedHeaders::parse(authorization.signed_headers)?,
+            signed_headers,
             caller: Rc::new(Caller::new(Arc::clone(principal), scope)),
             key: Rc::new(key),
         })

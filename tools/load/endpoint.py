@@ -31,6 +31,7 @@ class Server:
             if match := re.search(r"^(?:keymill: listening on )?(http://[\d.:]+)$", line):
                 self.url = match[1]
                 return
+        # It closed its output: it has ended, or is about to.
         fail(f"{command[0]} did not start:\n{self.said}")
 
     def cpu_seconds(self):
@@ -54,14 +55,18 @@ class Endpoint(Server):
                           "1", "--pool", pool, "--audit", scratch / "audit", "--admin", "127.0.0.1:0", *more])
         self.admin = re.search(r"weather at (\S+)", self.said)[1]
         exports = re.findall(r"(AWS_\w+)=(\S+)", self.said)
-        self.environment = {**os.environ, **{name: shlex.split(value)[0] for name, value in exports}}
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        self.environment = others | {name: shlex.split(value)[0] for name, value in exports}
 
-    def presign(self, body, path):
-        """Writes a signed request to `path`; it is good for five minutes."""
-        run = subprocess.run([sys.executable, HERE / "presign.py", "--endpoint", self.url, "--body", body],
+    def presign(self, spec, path, distinct=0):
+        """Writes a signed request for a pair of `spec` to `path`, or so many that differ; they are good for
+        five minutes. Returns the first."""
+        body = json.dumps({"KeyId": "alias/default", "KeyPairSpec": spec})
+        run = subprocess.run([sys.executable, HERE / "presign.py", "--endpoint", self.url, "--body", body,
+                              "--distinct", str(distinct)],
                              env=self.environment, check=True, capture_output=True, text=True)
         path.write_text(run.stdout)
-        return json.loads(run.stdout)
+        return json.loads(run.stdout.splitlines()[0])
 
     def ask(self, request):
         """Length of the answer to a signed request."""

@@ -5,9 +5,10 @@
 
 Each server answers on core 0, wrk asks from core 1, one server after the other in every round. The
 endpoint verifies signatures and writes its audit log. The first round begins when the pool is full; as
-long as all rounds take less than half of it, no producer refills meanwhile (`--pool`). CPU time is that
-of all the server's threads. wrk is a closed loop: what it says of latencies is how long its connections
-waited for each other.
+long as all rounds take less than half of it (an eighth, of RSA), no producer refills meanwhile (`--pool`).
+CPU time is that of all the server's threads. wrk sends one signed request over and over, unless they are to
+be `--distinct`. It is a closed loop: what it says of latencies is how long its connections waited for each
+other.
 """
 
 import argparse
@@ -44,24 +45,25 @@ def main():
     parser.add_argument("--keymill", required=True)
     parser.add_argument("--bare", required=True)
     parser.add_argument("--spec", default="ECC_NIST_P256")
-    parser.add_argument("--pool", type=int, default=4_000_000, help="key pairs that the pool can hold")
+    parser.add_argument("--pool", type=int, default=8_000_000, help="key pairs that the pool can hold")
     parser.add_argument("--finished", action="store_true", help="no RSA pair in the pool is primes only")
+    parser.add_argument("--distinct", type=int, default=0, metavar="N",
+                        help="N requests in turn, each with a context and a signed id of its own, instead of one")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
-    body = json.dumps({"KeyId": "alias/default", "KeyPairSpec": wanted.spec})
     pool = [f"{wanted.spec}={wanted.pool}", *(["--finished"] if wanted.finished else [])]
     rounds = []
     with tempfile.TemporaryDirectory() as scratch, Endpoint(wanted.keymill, pathlib.Path(scratch), *pool) as endpoint:
         request = pathlib.Path(scratch) / "request.json"
-        length = endpoint.ask(endpoint.presign(body, request))
+        length = endpoint.ask(endpoint.presign(wanted.spec, request, wanted.distinct))
         endpoint.wait_for(wanted.spec, wanted.pool * 99 // 100)
         with Server([wanted.bare, str(length)]) as bare:
             for _ in range(wanted.rounds):
                 before = endpoint.level(wanted.spec)
-                endpoint.presign(body, request)
+                endpoint.presign(wanted.spec, request, wanted.distinct)
                 ours = load(endpoint, request, wanted.seconds, wanted.connections)
                 theirs = load(bare, request, wanted.seconds, wanted.connections)
                 rounds.append((ours, theirs))

@@ -1,4 +1,4 @@
--- One request, signed before by presign.py, sent as often as wrk can:
+-- One request, or several in turn, signed before by presign.py, sent as often as wrk can:
 --
 --     python3 tools/load/presign.py > request.json
 --     wrk -t1 -c16 -d30s --latency -s tools/load/wrk.lua http://127.0.0.1:8181
@@ -12,15 +12,36 @@ local function text_of(json, name)
   return (text:gsub('\\"', '"'):gsub('\\\\', '\\'))
 end
 
-local file = assert(io.open(os.getenv("REQUEST") or "request.json"), "make request.json with presign.py")
-local json = file:read("*a")
-file:close()
+-- Names of headers as wrk is to spell them: it sends a Host of its own unless it is spelt so.
+local names = { host = "Host" }
+for _, name in ipairs({ "amz-sdk-invocation-id", "authorization", "content-type", "x-amz-date", "x-amz-target" }) do
+  names[name] = name
+end
 
-wrk.method = "POST"
-wrk.path = "/"
-wrk.body = text_of(json, "body")
--- wrk sends a Host of its own unless it is spelt so.
-wrk.headers["Host"] = text_of(json, "host")
-for _, name in ipairs({ "content-type", "x-amz-date", "x-amz-target", "authorization" }) do
-  wrk.headers[name] = text_of(json, name)
+local function request_of(json)
+  local headers = {}
+  for name, spelt in pairs(names) do
+    if json:find('"' .. name .. '": "', 1, true) then
+      headers[spelt] = text_of(json, name)
+    end
+  end
+  return wrk.format("POST", "/", headers, text_of(json, "body"))
+end
+
+local lines = {}
+for line in assert(io.lines(os.getenv("REQUEST") or "request.json"), "make request.json with presign.py") do
+  lines[#lines + 1] = line
+end
+
+local requests, last = {}, 0
+
+function init()
+  for number, line in ipairs(lines) do
+    requests[number] = request_of(line)
+  end
+end
+
+function request()
+  last = last % #requests + 1
+  return requests[last]
 end

@@ -19,15 +19,18 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use super::body::empty_text;
 use super::error::Error;
 use super::guesses;
 
-/// Bytes of a blob that are encoded at once: whole groups of three, and all of most blobs. Where a
-/// piece ends, some bytes are left over to slower instructions.
-const BLOB_PIECE: usize = 1536;
+/// Bytes of a blob that are encoded at once, whole groups of three: all of most blobs, since where a
+/// piece ends some bytes are left over to slower instructions.
+const PIECE: usize = 1536;
+
+/// As many as a key of a curve takes: to make and to zero a longer room would cost more than its digits.
+const SHORT_PIECE: usize = 384;
 
 /// Encodes in wide registers where this machine has them.
 static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
@@ -58,16 +61,35 @@ impl Formatter for AwsJson {
         blob: &[u8],
     ) -> io::Result<()> {
         out.write_all(b"\"")?;
-        // What is encoded may be a plaintext key.
-        let (base64, mut digits) = (&*BASE64, Zeroizing::new([0; BLOB_PIECE / 3 * 4]));
-        for piece in blob.chunks(BLOB_PIECE) {
-            let written = base64.encode_slice(piece, digits.as_mut_slice());
-            out.write_all(
-                &digits[..written.expect("there is room for four digits of three bytes")],
-            )?;
+        if blob.len() <= SHORT_PIECE {
+            write_base64::<{ digits_of(SHORT_PIECE) }>(blob, out)?;
+        } else {
+            write_base64::<{ digits_of(PIECE) }>(blob, out)?;
         }
         out.write_all(b"\"")
     }
+}
+
+/// Digits of base64 that so many bytes take, in whole groups of three.
+const fn digits_of(bytes: usize) -> usize {
+    bytes / 3 * 4
+}
+
+/// Writes `blob` in pieces of so many digits. It may be a plaintext key, so that they are zeroed.
+fn write_base64<const DIGITS: usize>(
+    blob: &[u8],
+    out: &mut (impl io::Write + ?Sized),
+) -> io::Result<()> {
+    let (base64, mut digits) = (&*BASE64, [0; DIGITS]);
+    for piece in blob.chunks(DIGITS / 4 * 3) {
+        let written = base64.encode_slice(piece, &mut digits);
+        let digits = &mut digits[..written.expect("there is room for four digits of three bytes")];
+        let done = out.write_all(digits);
+        // As a slice, which is many at a time; an array is zeroed one by one.
+        digits.zeroize();
+        done?;
+    }
+    Ok(())
 }
 
 /// A text member.
@@ -181,7 +203,7 @@ mod tests {
 
     #[test]
     fn blobs_of_all_lengths_are_one_text_of_base64() {
-        for bytes in 0..3 * BLOB_PIECE {
+        for bytes in 0..3 * PIECE {
             let blob: Vec<u8> = (0..bytes).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
             let expected = serde_json::to_vec(&BASE64_STANDARD.encode(&blob)).unwrap();
             assert_eq!(write(&Blob(&blob)), expected, "{bytes} bytes");

@@ -36,10 +36,10 @@ struct Shared {
     /// The keys of the last of them, and the start that it shares with others about these keys.
     used: Option<Used>,
     about_them: Start,
-    /// The request of the last of those that may be repeated, and the start that it shares with others
-    /// of the same keys, second and request.
+    /// The request of the last of those that may be repeated, and the start that those of the same keys,
+    /// second and request share: none before there are two.
     request: Vec<u8>,
-    about_request: Start,
+    about_request: Option<Start>,
 }
 
 /// The start of a line: an object without its end.
@@ -66,10 +66,11 @@ impl Scribe {
         if event.may_be_repeated() {
             event.collect_request(now, request);
         }
-        let is_repeated = (1..=AUDIT_REPEATED_BYTES_MAX).contains(&request.len());
+        let may_be_repeated = (1..=AUDIT_REPEATED_BYTES_MAX).contains(&request.len());
+        let is_repeated = may_be_repeated && shared.repeats(event, request);
         let is_plain = event.is_plain();
         let start = if is_repeated {
-            shared.about_request_of(event, time, request)
+            shared.about_request_of(event, time)
         } else if is_plain {
             shared.about_keys_of(event)
         } else {
@@ -108,6 +109,7 @@ impl Shared {
         if !self.used.as_ref().is_some_and(|used| used.is(event.noted)) {
             // What was written behind other keys is void, and so is this until it is whole.
             self.used = None;
+            self.about_request = None;
             self.request.clear();
             self.about_them.become_longer(&self.start, |text| event.write_keys(text));
             self.used = Some(event.noted.used());
@@ -115,16 +117,25 @@ impl Shared {
         &self.about_them
     }
 
-    /// `request` is what the event's [`collect_request`](Event::collect_request) collects.
-    fn about_request_of(&mut self, event: &Event<'_>, time: &str, request: &[u8]) -> &Start {
+    /// Whether the last event about the same keys was of the same request, which is what
+    /// [`collect_request`](Event::collect_request) collects.
+    fn repeats(&mut self, event: &Event<'_>, request: &[u8]) -> bool {
         self.about_keys_of(event);
-        if self.request != request {
+        let is_same = self.request == request;
+        if !is_same {
+            self.about_request = None;
             self.request.clear();
-            self.about_request
-                .become_longer(&self.about_them, |text| event.write_request(time, text));
             self.request.extend_from_slice(request);
         }
-        &self.about_request
+        is_same
+    }
+
+    fn about_request_of(&mut self, event: &Event<'_>, time: &str) -> &Start {
+        self.about_request.get_or_insert_with(|| {
+            let mut start = Start::default();
+            start.become_longer(&self.about_them, |text| event.write_request(time, text));
+            start
+        })
     }
 }
 

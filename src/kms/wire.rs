@@ -29,7 +29,7 @@ use super::guesses;
 /// piece ends some bytes are left over to slower instructions.
 const PIECE: usize = 1536;
 
-/// As many as a key of a curve takes: to make and to zero a longer room would cost more than its digits.
+/// As many as a key of a curve takes, for which a longer room would be made in vain.
 const SHORT_PIECE: usize = 384;
 
 /// Encodes in wide registers where this machine has them.

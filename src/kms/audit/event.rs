@@ -196,11 +196,8 @@ impl Event<'_> {
             IpAddr::V6(address) => all.extend_from_slice(&address.octets()),
         }
         all.push(u8::from(self.address.is_ipv4()));
-        let tls = self.tls.map(|tls| [tls.tls_version, tls.cipher_suite]);
-        for text in [tls.map(|[version, _]| version), tls.map(|[_, suite]| suite)]
-            .into_iter()
-            .chain([self.host, self.user_agent])
-        {
+        let (version, suite) = self.tls.map(|tls| (tls.tls_version, tls.cipher_suite)).unzip();
+        for text in [version, suite, self.host, self.user_agent] {
             // No text is so long.
             let bytes = text.map_or(u64::MAX, |text| text.len() as u64);
             all.extend_from_slice(&bytes.to_le_bytes());

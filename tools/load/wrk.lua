@@ -28,10 +28,12 @@ local function request_of(json)
   return wrk.format("POST", "/", headers, text_of(json, "body"))
 end
 
+local file = assert(io.open(os.getenv("REQUEST") or "request.json"), "make request.json with presign.py")
 local lines = {}
-for line in assert(io.lines(os.getenv("REQUEST") or "request.json"), "make request.json with presign.py") do
+for line in file:lines() do
   lines[#lines + 1] = line
 end
+file:close()
 
 local requests, last = {}, 0
 
